@@ -1,0 +1,1 @@
+"""What a made example must survive: one file per filter."""

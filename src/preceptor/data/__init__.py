@@ -1,0 +1,1 @@
+"""Examples: what they are, where they come from, how they are split."""

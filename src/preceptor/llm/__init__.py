@@ -1,0 +1,1 @@
+"""Teachers: requests out, answers or typed failures back."""

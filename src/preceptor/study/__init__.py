@@ -1,0 +1,1 @@
+"""A study: its file, its plan, its arms and cells, its run."""

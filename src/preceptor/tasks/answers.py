@@ -1,0 +1,63 @@
+"""How a label is read back from what a model wrote."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+AnswersSetting = Literal["strict", "drllama_llm", "drllama_student"]
+STUDENT_CUE = "the answer to the question given the context is"
+
+
+def strict(text: str, labels: Sequence[str]) -> str | None:
+    """The first label that stands in the text as a whole word; None if there is none.
+
+    Case is ignored. Where two labels begin at one place ("no" and "no effect") the longer
+    one is read.
+    """
+    ordered = sorted(labels, key=len, reverse=True)
+    pattern = "|".join(re.escape(label) for label in ordered)
+    match = re.search(rf"(?<!\w)(?:{pattern})(?!\w)", text, re.IGNORECASE)
+    if match is None:
+        return None
+    found = match.group().casefold()
+    return next(label for label in labels if label.casefold() == found)
+
+
+def drllama_llm(text: str, labels: Sequence[str]) -> str | None:
+    """Dr. LLaMA's reading of a large model: the first word alone.
+
+    Contains "yes": yes; else contains "no": no; else maybe (the authors' notebook). It never
+    fails to read, and it reads "not" and "unknown" as "no".
+    """
+    words = text.split()
+    return _yes_no_maybe(words[0] if words else "")
+
+
+def drllama_student(text: str, labels: Sequence[str]) -> str | None:
+    """Dr. LLaMA's reading of a student.
+
+    Of the text after "the answer to the question given the context is", the first of up to
+    100 words that contains "yes" or "no" decides; else maybe (the authors' notebook).
+    """
+    _, cue, after = text.lower().partition(STUDENT_CUE)
+    for word in (after if cue else text).split()[:100]:
+        reading = _yes_no_maybe(word)
+        if reading != "maybe":
+            return reading
+    return "maybe"
+
+
+def _yes_no_maybe(word: str) -> str:
+    lowered = word.lower()
+    if "yes" in lowered:
+        return "yes"
+    return "no" if "no" in lowered else "maybe"
+
+
+READERS: dict[AnswersSetting, Callable[[str, Sequence[str]], str | None]] = {
+    "strict": strict,
+    "drllama_llm": drllama_llm,
+    "drllama_student": drllama_student,
+}

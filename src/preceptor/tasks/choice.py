@@ -1,0 +1,84 @@
+"""The choice task: one of a fixed set of labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from preceptor.data.example import Example
+from preceptor.settings import Settings
+from preceptor.tasks.answers import READERS, AnswersSetting
+from preceptor.tasks.template import fields_of, render
+
+
+class ChoiceTask(Settings):
+    """One of a fixed set of labels."""
+
+    kind: Literal["choice"]
+    labels: tuple[str, ...] = Field(min_length=2)
+    """the labels, as they stand in the data"""
+    descriptions: Mapping[str, str] = {}
+    """what a label means, for teachers; labels without one are shown by their name"""
+    input: str
+    """how an example is shown, a Jinja template of its input fields"""
+    prompt: str = "{{ input }}\nAnswer:"
+    """what a decoder student reads, around `input`"""
+    answer: str = " {label}"
+    """what a decoder student writes; `{label}` stands for the label"""
+    answers: AnswersSetting = "strict"
+    """how a label is read from a model's text: `strict` takes the first whole-word label and
+    counts the rest as unparsed; `drllama_llm` and `drllama_student` are Dr. LLaMA's ways"""
+    loss: Literal["answer", "all"] = "answer"
+    """train a decoder on the answer's tokens alone, or on all tokens (Dr. LLaMA, equation 1)"""
+
+    @field_validator("labels")
+    @classmethod
+    def _distinct(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
+        folded = [label.casefold().strip() for label in labels]
+        if len(set(folded)) != len(folded) or "" in folded:
+            raise ValueError("labels must differ (case aside) and must not be empty")
+        return labels
+
+    @model_validator(mode="after")
+    def _templates(self) -> ChoiceTask:
+        if "{label}" not in self.answer:
+            raise ValueError("answer: must contain {label}")
+        if "input" not in fields_of(self.prompt):
+            raise ValueError("prompt: must contain {{ input }}")
+        unknown = set(self.descriptions) - set(self.labels)
+        if unknown:
+            raise ValueError(f"descriptions: not a label: {', '.join(sorted(unknown))}")
+        if self.answers.startswith("drllama") and set(self.labels) != {"yes", "no", "maybe"}:
+            raise ValueError(f"answers: {self.answers} reads yes, no and maybe only")
+        return self
+
+    def show(self, example: Example) -> str:
+        """The example as text, without any label."""
+        return render(self.input, example.inputs)
+
+    def frame(self, shown: str) -> str:
+        """The prompt of a decoder student around an example's text."""
+        return render(self.prompt, {"input": shown})
+
+    def written(self, label: str) -> str:
+        """What a decoder student should write for ``label``."""
+        return self.answer.replace("{label}", label)
+
+    def read(self, text: str) -> str | None:
+        """The label that a text gives, or None if it gives none."""
+        return READERS[self.answers](text, self.labels)
+
+    def describe(self) -> list[tuple[str, str]]:
+        """Every label with what it means."""
+        return [(label, self.descriptions.get(label, "")) for label in self.labels]
+
+
+def label_counts(examples: Iterable[Example], labels: Iterable[str]) -> dict[str, int]:
+    """How many examples there are of each label, in the labels' order."""
+    counts = dict.fromkeys(labels, 0)
+    for example in examples:
+        if example.target is not None:
+            counts[example.target] += 1
+    return counts

@@ -1,0 +1,1 @@
+"""Training a student: methods, batches and the loop."""

@@ -1,0 +1,50 @@
+"""The settings of the fitting loop."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from preceptor.settings import Settings
+
+
+class Budget(Settings):
+    """How long every arm is trained: `steps` compares arms at equal updates (the fair way),
+    `epochs` lets a larger arm train longer (the papers' way)."""
+
+    steps: int | None = Field(None, ge=1)
+    """number of optimiser updates, the same for every arm"""
+    epochs: float | None = Field(None, gt=0)
+    """passes over the arm's training set"""
+
+    @model_validator(mode="after")
+    def _one(self) -> Budget:
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError("give steps or epochs, one of the two")
+        return self
+
+
+class FitSettings(Settings):
+    """The optimiser and the batches. AdamW; gradients are averaged over supervised tokens
+    (decoders) or rows (classifiers) of a whole update, however it was cut into batches."""
+
+    batch_tokens: int = Field(2048, ge=16)
+    """tokens of one batch, padding included; rows are sorted by length within a few batches.
+    A row longer than this is a batch of its own. Dr. LLaMA: 1024"""
+    batch_rows: int = Field(16, ge=1)
+    """rows of one batch at most"""
+    accumulation: int = Field(1, ge=1)
+    """batches per update. Dr. LLaMA: 32"""
+    schedule: Literal["linear", "constant"] = "linear"
+    """after the warm-up, fall linearly to 0 or stay. Dr. LLaMA: linear"""
+    warmup: float = Field(0.1, ge=0, lt=1)
+    """share of the updates in which the learning rate rises linearly from 0"""
+    weight_decay: float = Field(0.01, ge=0)
+    """AdamW's decoupled weight decay, on matrices alone"""
+    max_grad_norm: float = Field(1.0, gt=0)
+    """gradients are clipped to this norm"""
+    max_length: int = Field(1024, ge=8)
+    """tokens of one example at most; `data.too_long` says what happens beyond"""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """bf16: forward and backward under bfloat16 autocast, weights and optimiser in fp32"""
