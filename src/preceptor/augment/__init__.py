@@ -1,1 +1,16 @@
-"""What a teacher does: one file per operation. Requests out, candidates or rejections back."""
+"""What a teacher does: one file per operation. Requests out, candidates or rejections back.
+
+Every operation module has a ``Settings`` class, ``calls(settings, task, human, seed, base_dir)``,
+an endless iterator of what to ask, and ``read(settings, task, call, text, id, teacher)``, which
+makes an example or a rejection of an answer. Nothing here calls a teacher or touches a run.
+Adding an operation is one new file and one line in ``OPERATIONS``.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from preceptor.augment import create, rewrite
+
+OPERATIONS: dict[str, ModuleType] = {"rewrite": rewrite, "create": create}
+AnyOperation = rewrite.RewriteSettings | create.CreateSettings

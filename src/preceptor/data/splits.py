@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, model_validator
 
 from preceptor.data.example import Example
+from preceptor.data.problems import Problems, did_you_mean, listed, short
+from preceptor.data.sampling import label_counts, label_of, sample, sample_in_proportion
+from preceptor.errors import DataError
 from preceptor.settings import Settings
+
+SEPARATORS = re.compile(r"[;|,/+&]")
+"""what stands between labels where a row has more than one"""
 
 
 class Limit(Settings):
@@ -64,6 +72,8 @@ class Splits:
         dropped: rows that are not used.
         notes: what a reader of the report must know (the protocol, say).
         files: the files that were read; their hashes enter the fingerprint.
+        places: where an example stands, as ``file:row``, by its id.
+        target_name: what the target is called in the input.
     """
 
     train: list[Example]
@@ -73,3 +83,125 @@ class Splits:
     dropped: list[Dropped] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
+    places: Mapping[str, str] = field(default_factory=dict)
+    target_name: str = "target"
+
+    def labelled(self) -> dict[str, list[Example]]:
+        """The labelled splits by name."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
+    def place(self, example: Example) -> str:
+        """Where an example stands, with its id."""
+        place = self.places.get(example.id)
+        return f"id {example.id}" if place in (None, example.id) else f"{place}, id {example.id}"
+
+
+def draw(splits: Splits, seed: int, settings: DataSettings) -> Splits:
+    """The examples that one seed works with.
+
+    Train is drawn by ``seed``; validation and test are drawn by seed 0 whatever the seed, so
+    that all cells are compared on the same items. Which examples are drawn depends on their
+    ids alone, and a larger draw contains a smaller one of the same seed and kind.
+
+    Raises:
+        DataError: more is asked for than there is.
+    """
+    return replace(
+        splits,
+        train=_limited("train", splits.train, settings.train, seed),
+        validation=_limited("validation", splits.validation, settings.validation, 0),
+        test=_limited("test", splits.test, settings.test, 0),
+    )
+
+
+def _limited(split: str, examples: list[Example], limit: Limit, seed: int) -> list[Example]:
+    salt = f"{split}:{seed}"
+    if limit.per_label is not None:
+        return _per_label(split, examples, limit.per_label, salt)
+    if limit.limit is None:
+        return examples
+    if limit.limit > len(examples):
+        raise DataError(
+            f"data.{split}.limit asks for more than the {split} split has",
+            found=f"{len(examples)} examples",
+            expected=f"at least {limit.limit}",
+            fix=f"lower data.{split}.limit to {len(examples)} or leave it out to use all",
+        )
+    return sample_in_proportion(examples, limit.limit, salt)
+
+
+def _per_label(split: str, examples: list[Example], each: int, salt: str) -> list[Example]:
+    counts = label_counts(examples)
+    if not counts or min(counts.values()) < each:
+        lacking = [f"{label} {count}" for label, count in counts.items() if count < each]
+        raise DataError(
+            f"data.{split}.per_label asks for more than the {split} split has",
+            found=listed(lacking) or "no examples",
+            expected=f"at least {each} of every label",
+            fix=f"lower data.{split}.per_label to {min(counts.values(), default=0)} or less",
+        )
+    return sample(examples, dict.fromkeys(counts, each), salt)
+
+
+def check_labels(splits: Splits, labels: Sequence[str]) -> list[str]:
+    """Hold the targets against the labels of a choice task.
+
+    Returns:
+        What the report should say: labels without an example in a split, no validation split.
+
+    Raises:
+        DataError: unknown labels, more than one label on a row, a split with just one label,
+            an empty train or test split; all of them at once.
+    """
+    problems = Problems("the data")
+    notes: list[str] = []
+    for name, examples in splits.labelled().items():
+        _check_targets(splits, examples, labels, problems)
+        notes += _check_spread(name, examples, labels, problems)
+    problems.raise_if_any()
+    return notes
+
+
+def _check_targets(
+    splits: Splits, examples: list[Example], labels: Sequence[str], problems: Problems
+) -> None:
+    bad: dict[str, list[Example]] = {}
+    for example in examples:
+        if example.target not in labels:
+            bad.setdefault(label_of(example), []).append(example)
+    for target, rows in bad.items():
+        more = f" and {len(rows) - 1} more rows" if len(rows) > 1 else ""
+        several = _several(target, labels)
+        problems.add(
+            "more than one label on a row" if several else "unknown label",
+            where=f"{splits.place(rows[0])}{more}, {splits.target_name}",
+            found=short(target) if target else "no label",
+            expected="one label a row" if several else f"one of: {listed(labels)}",
+            fix="split the rows, or choose one label for each"
+            if several
+            else did_you_mean(target, labels) or "correct it, or add it to task.labels",
+        )
+
+
+def _several(target: str, labels: Sequence[str]) -> bool:
+    known = {label.casefold() for label in labels}
+    parts = [part.strip().casefold() for part in SEPARATORS.split(target)]
+    return len(parts) > 1 and set(parts) <= known
+
+
+def _check_spread(
+    name: str, examples: list[Example], labels: Sequence[str], problems: Problems
+) -> list[str]:
+    counts = label_counts(examples)
+    if not examples and name == "validation":
+        return ["There is no validation split: nothing can be chosen on it."]
+    if len(counts) < 2:
+        problems.add(
+            f"the {name} split has just one label" if counts else f"the {name} split is empty",
+            found=", ".join(f"{label} ({count} rows)" for label, count in counts.items()) or None,
+            expected="examples of at least two labels",
+            fix="divide the data otherwise (data.split), or check the file",
+        )
+        return []
+    absent = [label for label in labels if label not in counts]
+    return [f"No {name} example has the label {listed(absent)}."] if absent else []

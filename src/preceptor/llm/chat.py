@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Protocol
 
 FailureCause = Literal[
     "unauthorised",  # 401, 403
     "not_found",  # 404: no such model or path
     "bad_request",  # another 4xx
+    "too_long",  # the prompt does not fit the model's context
     "rate_limited",  # 429 after all retries
     "server_error",  # 5xx after all retries
     "timeout",
@@ -70,14 +71,90 @@ class Failure:
     Attributes:
         cause: what went wrong, one of a fixed set.
         detail: the server's words or the broken text.
+        prompt_tokens: tokens that were paid all the same (a truncated answer), if told.
+        completion_tokens: likewise.
     """
 
     cause: FailureCause
     detail: str
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a teacher has been asked and has cost since it was opened.
+
+    Attributes:
+        calls: requests that went to the model; further tries of one are not counted.
+        cached: requests answered without a call, duplicates within a batch among them.
+        failed: calls that gave no whole answer.
+        prompt_tokens: tokens of the calls' prompts, failed calls included where told.
+        completion_tokens: tokens of the calls' answers, likewise.
+        seconds: wall-clock time in which calls were running.
+        cost: price of these tokens; None where the study names no price.
+        currency: of the cost; None where there is none.
+    """
+
+    calls: int = 0
+    cached: int = 0
+    failed: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    seconds: float = 0.0
+    cost: float | None = None
+    currency: str | None = None
+
+    def __add__(self, other: Usage) -> Usage:
+        """Both together; a cost that only one of them knows counts alone."""
+        costs = [one.cost for one in (self, other) if one.cost is not None]
+        return Usage(
+            calls=self.calls + other.calls,
+            cached=self.cached + other.cached,
+            failed=self.failed + other.failed,
+            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
+            completion_tokens=self.completion_tokens + other.completion_tokens,
+            seconds=self.seconds + other.seconds,
+            cost=sum(costs) if costs else None,
+            currency=self.currency or other.currency,
+        )
+
+    def __sub__(self, earlier: Usage) -> Usage:
+        """What came after ``earlier``, a usage of the same teacher."""
+        cost = None if self.cost is None else self.cost - (earlier.cost or 0.0)
+        return Usage(
+            calls=self.calls - earlier.calls,
+            cached=self.cached - earlier.cached,
+            failed=self.failed - earlier.failed,
+            prompt_tokens=self.prompt_tokens - earlier.prompt_tokens,
+            completion_tokens=self.completion_tokens - earlier.completion_tokens,
+            seconds=self.seconds - earlier.seconds,
+            cost=cost,
+            currency=self.currency,
+        )
+
+    def as_dict(self) -> dict[str, int | float | str | None]:
+        """The fields as JSON values."""
+        return asdict(self)
 
 
 class Teacher(Protocol):
     """A large model that answers requests. Use as a context manager: engines start and stop."""
+
+    @property
+    def name(self) -> str:
+        """What the report and the made examples call the teacher."""
+        ...
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """All that can change its answers; :func:`preceptor.llm.identity_of` tells it before."""
+        ...
+
+    @property
+    def usage(self) -> Usage:
+        """What was asked of it so far."""
+        ...
 
     def ask(self, requests: list[Request], label: str) -> list[Answer | Failure]:
         """Answer all requests, in their order; ``label`` names the progress bar."""

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from ipaddress import ip_address
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, JsonValue, field_validator
 
 from preceptor.settings import Settings
+
+_OWN = ("messages", "model", "n", "stream", "tools")
+
+
+def _no_own_names(parameters: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+    taken = sorted(set(parameters) & set(_OWN))
+    if taken:
+        raise ValueError(f"not a sampling parameter that can be set here: {', '.join(taken)}")
+    return parameters
+
+
+Parameters = Annotated[Mapping[str, JsonValue], AfterValidator(_no_own_names)]
 
 
 class Price(Settings):
@@ -34,7 +46,7 @@ class EndpointSettings(Settings):
     """the environment variable that holds the key; null for a server that needs none"""
     data_may_leave: bool = False
     """must be true for a server that is not this machine: your examples are sent to it"""
-    parameters: Mapping[str, Any] = {"temperature": 1.0, "max_tokens": 512}
+    parameters: Parameters = Field({"temperature": 1.0, "max_tokens": 512})
     """sent with every call under these very names (newer models want max_completion_tokens,
     and refuse temperature: leave it out)"""
     concurrency: int = Field(8, ge=1)
@@ -45,6 +57,19 @@ class EndpointSettings(Settings):
     """further tries after 408, 429, 5xx, timeouts and broken connections"""
     price: Price | None = None
     """for the estimate of `plan` and the cost in the report"""
+    stands_for: str | None = None
+    """the model that a paper used, where this one is a substitute for it; the report says so"""
+
+    @field_validator("base_url")
+    @classmethod
+    def _address(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("base_url: must look like https://host/v1")
+        # The address is written to the cache and the report, where no secret may stand.
+        if "@" in parts.netloc or parts.query or parts.fragment:
+            raise ValueError("base_url: no user, password, ? or #; name the key in key_env")
+        return url.rstrip("/")
 
     @property
     def on_this_machine(self) -> bool:
@@ -64,7 +89,7 @@ class EmbeddedSettings(Settings):
     engine: Literal["embedded"]
     weights: str = "smollm2"
     """a GGUF: the name of a known package, or a path"""
-    parameters: Mapping[str, Any] = {"temperature": 0.8, "max_tokens": 256}
+    parameters: Parameters = Field({"temperature": 0.8, "max_tokens": 256})
     """sent with every call"""
     slots: int = Field(8, ge=1)
     """answers written at once"""
@@ -72,6 +97,8 @@ class EmbeddedSettings(Settings):
     """tokens of one prompt and its answer at most"""
     threads: int | None = Field(None, ge=1)
     """processor threads; all cores if not given"""
+    stands_for: str | None = None
+    """the model that a paper used, where this one is a substitute for it; the report says so"""
 
 
 TeacherSettings = Annotated[EndpointSettings | EmbeddedSettings, Field(discriminator="engine")]

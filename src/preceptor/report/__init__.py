@@ -1,1 +1,1 @@
-"""From results to a page that a sceptic accepts."""
+"""The report of a run: one page, its figures as SVG and its tables as CSV."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -21,6 +21,8 @@ class ChoiceTask(Settings):
     """the labels, as they stand in the data"""
     descriptions: Mapping[str, str] = {}
     """what a label means, for teachers; labels without one are shown by their name"""
+    about: str = ""
+    """what the examples are, in a sentence, for teachers"""
     input: str
     """how an example is shown, a Jinja template of its input fields"""
     prompt: str = "{{ input }}\nAnswer:"
@@ -54,6 +56,11 @@ class ChoiceTask(Settings):
             raise ValueError(f"answers: {self.answers} reads yes, no and maybe only")
         return self
 
+    @property
+    def input_fields(self) -> list[str]:
+        """The input fields that a model sees, in the order in which it sees them."""
+        return sorted(fields_of(self.input), key=self.input.find)
+
     def show(self, example: Example) -> str:
         """The example as text, without any label."""
         return render(self.input, example.inputs)
@@ -73,12 +80,3 @@ class ChoiceTask(Settings):
     def describe(self) -> list[tuple[str, str]]:
         """Every label with what it means."""
         return [(label, self.descriptions.get(label, "")) for label in self.labels]
-
-
-def label_counts(examples: Iterable[Example], labels: Iterable[str]) -> dict[str, int]:
-    """How many examples there are of each label, in the labels' order."""
-    counts = dict.fromkeys(labels, 0)
-    for example in examples:
-        if example.target is not None:
-            counts[example.target] += 1
-    return counts

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from preceptor.errors import SpecError
+from preceptor.models.quiet import quiet
 from preceptor.settings import Settings
 
 if TYPE_CHECKING:
-    pass
+    from peft import PeftModel
+    from transformers import PreTrainedModel
 
 
 class LoraSettings(Settings):
@@ -26,3 +31,60 @@ class LoraSettings(Settings):
     """dropout on the update's input; Dr. LLaMA's notebook: 0.1"""
     targets: tuple[str, ...] | Literal["all-linear"] = "all-linear"
     """which linear layers are updated, by the end of their name"""
+
+
+def attach(model: PreTrainedModel, settings: LoraSettings) -> PeftModel:
+    """Freeze the model and add updates to its linear layers; a classifier's head stays trainable.
+
+    The updates start as no change at all (B is zero). A is drawn from torch's random state:
+    use :func:`preceptor.models.seeding.seeded`.
+
+    Args:
+        model: a decoder or a classifier; changed in place.
+        settings: rank, scale, dropout and targets.
+
+    Raises:
+        SpecError: a target matches no linear layer of the model.
+    """
+    from peft import LoraConfig, get_peft_model
+
+    layers = _linear_layers(model)
+    _check_targets(settings.targets, layers)
+    named = settings.targets if isinstance(settings.targets, str) else list(settings.targets)
+    config = LoraConfig(
+        task_type="CAUSAL_LM" if model.can_generate() else "SEQ_CLS",
+        r=settings.rank,
+        lora_alpha=settings.alpha,
+        lora_dropout=settings.dropout,
+        target_modules=named,
+        # GPT-2 keeps its matrices transposed; PEFT would find out by itself, with a warning.
+        fan_in_fan_out="Conv1D" in layers.values(),
+    )
+    with quiet():
+        return get_peft_model(model, config)
+
+
+def _linear_layers(model: PreTrainedModel) -> dict[str, str]:
+    kinds = {name: type(module).__name__ for name, module in model.named_modules()}
+    return {name: kind for name, kind in kinds.items() if kind in ("Linear", "Conv1D")}
+
+
+def _check_targets(targets: tuple[str, ...] | str, layers: dict[str, str]) -> None:
+    if isinstance(targets, str):
+        return
+    for target in targets:
+        # PEFT ignores a target without a match as long as another one has some.
+        if not any(name == target or name.endswith(f".{target}") for name in layers):
+            raise _no_such_layer(target, layers)
+
+
+def _no_such_layer(target: str, layers: Iterable[str]) -> SpecError:
+    parts = [name.split(".") for name in layers]
+    ends = sorted({part[-1] for part in parts})
+    longer = sorted({".".join(part[-2:]) for part in parts})
+    near = difflib.get_close_matches(target, [*ends, *longer], n=1, cutoff=0.0)
+    return SpecError(
+        f"method.targets: the model has no linear layer named {target!r}",
+        expected=", ".join(ends),
+        fix=f"did you mean {near[0]!r}?",
+    )

@@ -1,0 +1,60 @@
+"""answer: a teacher's own answer to an example; zero-shot and k-shot baselines."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from preceptor.augment.operation import ask, shipped_prompt, spoken
+from preceptor.data.example import Example
+from preceptor.llm.chat import Message, Request
+from preceptor.tasks.choice import ChoiceTask
+
+
+def requests(
+    task: ChoiceTask,
+    examples: Sequence[Example],
+    human: Sequence[Example],
+    *,
+    shots: int,
+    seed: int,
+    parameters: Mapping[str, Any],
+) -> list[Request]:
+    """One request an example, after ``shots`` solved human examples drawn by the seed.
+
+    The shots go before the question as turns of the conversation, labels in turn, and are the
+    same for every example.
+    """
+    turns = [turn for shot in _shots(task, human, shots, seed) for turn in _solved(task, shot)]
+    return [_after(turns, _question(task, example), parameters) for example in examples]
+
+
+def _shots(task: ChoiceTask, human: Sequence[Example], shots: int, seed: int) -> list[Example]:
+    rng = random.Random(f"shots-{seed}")
+    by_label = {
+        label: rng.sample(alike, len(alike))
+        for label in task.labels
+        if (alike := [example for example in human if example.target == label])
+    }
+    order = [label for label in task.labels if label in by_label]
+    drawn = [
+        by_label[order[turn % len(order)]][turn // len(order)]
+        for turn in range(shots)
+        if turn // len(order) < len(by_label[order[turn % len(order)]])
+    ]
+    return rng.sample(drawn, len(drawn))
+
+
+def _question(task: ChoiceTask, example: Example) -> Request:
+    fields = [{"name": spoken(name), "value": example.inputs[name]} for name in task.input_fields]
+    return ask(shipped_prompt("answer.jinja"), 0, task, {"fields": fields})
+
+
+def _solved(task: ChoiceTask, shot: Example) -> tuple[Message, Message]:
+    return (_question(task, shot).messages[0], Message("assistant", str(shot.target)))
+
+
+def _after(turns: Sequence[Message], question: Request, parameters: Mapping[str, Any]) -> Request:
+    return replace(question, messages=(*turns, *question.messages), parameters=parameters)

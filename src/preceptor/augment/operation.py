@@ -1,0 +1,133 @@
+"""What all operations share: a call that is to be made, and how its answer becomes an example."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator
+
+from preceptor.data.candidate import Rejection
+from preceptor.data.example import Example
+from preceptor.errors import SpecError
+from preceptor.llm.chat import Message, Request
+from preceptor.settings import Settings
+from preceptor.tasks.choice import ChoiceTask
+from preceptor.tasks.template import render
+
+
+def _check_amount(amount: int | str) -> int | str:
+    if isinstance(amount, int) and amount >= 1:
+        return amount
+    if isinstance(amount, str) and re.fullmatch(r"\d+(\.\d+)?x", amount) and float(amount[:-1]) > 0:
+        return amount
+    raise ValueError("a number of rows (200) or a multiple of the human training set (1x, 0.5x)")
+
+
+Amount = Annotated[int | str, AfterValidator(_check_amount)]
+
+
+def rows_of(amount: int | str, human: int) -> int:
+    """How many rows an amount means beside ``human`` human rows."""
+    return amount if isinstance(amount, int) else max(1, round(float(amount[:-1]) * human))
+
+
+class OperationSettings(Settings):
+    """What every operation of a teacher has."""
+
+    amount: Amount = "1x"
+    """how many made rows are wanted after curation: a number, or a multiple of the human
+    training set (`1x`)"""
+    max_requests: Amount = "3x"
+    """calls at most, a number or a multiple of the rows wanted: rejected rows are made anew
+    until the amount is there or this is spent; a shortfall is reported"""
+    teacher: str | None = None
+    """the name of the teacher that is called; not needed where there is one"""
+    prompt: str | None = None
+    """a Jinja file to use in place of the shipped prompt, relative to the study file"""
+    operation: str
+
+    def template(self, base_dir: Path) -> str:
+        """The text of the prompt's template: the user's file, or the shipped one.
+
+        Raises:
+            SpecError: the user's file is not there.
+        """
+        if self.prompt is None:
+            return shipped_prompt(f"{self.operation}.jinja")
+        path = base_dir / self.prompt
+        if not path.is_file():
+            raise SpecError(
+                "the prompt file is not there", where=str(path), fix="give a path beside the study"
+            )
+        return path.read_text("utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One example that is to be made.
+
+    Attributes:
+        request: what the teacher is asked.
+        source: the human example that it starts from, if any.
+        parents: ids of all human examples that the request shows.
+        label: the label that the made example gets; None where the teacher decides.
+    """
+
+    request: Request
+    source: Example | None
+    parents: tuple[str, ...]
+    label: str | None
+
+
+def shipped_prompt(name: str) -> str:
+    """The text of a prompt template that comes with the package."""
+    return files("preceptor.augment").joinpath("prompts", name).read_text("utf-8")
+
+
+def ask(template: str, sample: int, task: ChoiceTask, fields: Mapping[str, Any]) -> Request:
+    """Render a prompt template into a request; data goes in as values, never as template."""
+    labels = [{"name": name, "meaning": meaning} for name, meaning in task.describe()]
+    text = render(template, {"about": task.about, "labels": labels, **fields})
+    return Request(messages=(Message("user", text.strip()),), sample=sample)
+
+
+def spoken(field: str) -> str:
+    """A field's name as a teacher sees it: ``long_answer`` is "Long answer"."""
+    return field.replace("_", " ").capitalize()
+
+
+def read_fields(text: str, fields: Sequence[str]) -> dict[str, str] | Rejection:
+    """Read ``Name: value`` parts; a lone field may come without its name.
+
+    Reading is tolerant about case, bold marks and line breaks within a value, and strict about
+    meaning: every field must be there, once, and not empty.
+    """
+    names = {spoken(field).casefold(): field for field in fields}
+    marker = "|".join(re.escape(name) for name in names)
+    pattern = rf"^[\s*#>-]*({marker})[\s*]*:[\s*]*"
+    pieces = re.split(pattern, text.strip(), flags=re.IGNORECASE | re.MULTILINE)
+    found = list(zip(pieces[1::2], pieces[2::2], strict=True))
+    if not found and len(fields) == 1:
+        found = [(spoken(fields[0]), text)]
+    values = {names[name.casefold()]: _clean(value) for name, value in found}
+    missing = [field for field in fields if not values.get(field)]
+    if missing:
+        return Rejection("unparseable", f"no {' and no '.join(missing)} in the answer")
+    if len(found) != len(fields):
+        return Rejection("unparseable", "a field stands there more than once")
+    return values
+
+
+_QUOTES = "\"'“”‘’«»"
+
+
+def _clean(value: str) -> str:
+    value = value.strip().strip("*").strip()
+    if len(value) > 1 and value[0] in _QUOTES and value[-1] in _QUOTES:
+        value = value[1:-1].strip()
+    return value

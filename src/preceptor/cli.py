@@ -1,0 +1,228 @@
+"""The command line: one command per verb. Starts without torch, transformers or openai."""
+
+from __future__ import annotations
+
+import errno
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich.console import Console
+
+from preceptor.errors import PreceptorError
+
+if TYPE_CHECKING:
+    from preceptor.study.plan import Plan
+
+app = typer.Typer(
+    name="preceptor",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="""Teach a small language model your domain from a few hundred labelled examples and a
+    large model, and know whether it helped.
+
+    A study is one YAML file. [bold]preceptor init[/bold] DATA writes one for your data,
+    [bold]plan[/bold] and [bold]preview[/bold] show what it will do, [bold]run[/bold] does it
+    (and continues it after any interruption), [bold]predict[/bold] uses the best model.""",
+    epilog="Start here: preceptor run studies/quickstart.yaml",
+)
+
+StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="the study's YAML file")]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="override a key: data.train.limit=60"),
+]
+Json = Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else")]
+
+
+def _open(study: Path, sets: list[str] | None, out: Path | None) -> Plan:
+    from preceptor.study.file import load_study
+    from preceptor.study.plan import Plan
+
+    loaded = load_study(study, sets or ())
+    return Plan(loaded, study.resolve().parent, out or Path("runs") / loaded.name)
+
+
+def _say(line: str) -> None:
+    Console(stderr=True, highlight=False).print(line, markup=False, soft_wrap=True)
+
+
+@app.command()
+def run(
+    study: StudyFile,
+    out: Annotated[
+        Path | None, typer.Option(help="the run folder [default: runs/NAME]", show_default=False)
+    ] = None,
+    redo: Annotated[
+        bool,
+        typer.Option(help="make parts anew that were made from other settings, and all below"),
+    ] = False,
+    sets: Sets = None,
+) -> None:
+    """Run a study, or continue it: finished parts are never made again.
+
+    Makes the arms (calling the teacher), trains and scores every cell, and writes
+    OUT/results.json and OUT/report/index.html.
+    """
+    plan = _open(study, sets, out)
+    from preceptor.study.run import run as run_study
+
+    page = run_study(plan, redo, _say)
+    failed = json.loads((plan.out / "results.json").read_text("utf-8"))["failed"]
+    typer.echo(f"report: {page}")
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def plan(study: StudyFile, sets: Sets = None, as_json: Json = False) -> None:
+    """Show cells, teacher calls, tokens, money and time. Calls nobody, loads no model."""
+    from preceptor.study.check import check
+    from preceptor.study.estimate import estimate, shown
+
+    opened = _open(study, sets, None)
+    check(opened)
+    found = estimate(opened)
+    typer.echo(json.dumps(found, indent=2) if as_json else shown(found))
+
+
+@app.command()
+def preview(
+    study: StudyFile,
+    count: Annotated[int, typer.Option("-n", min=1, help="examples for each arm")] = 5,
+    sets: Sets = None,
+) -> None:
+    """Show prompts, the teacher's answers and what would be rejected, for a few examples.
+
+    These few calls are made (and cached: the run does not make them again).
+    """
+    from preceptor.study.check import check
+    from preceptor.study.preview import preview as lines
+
+    opened = _open(study, sets, None)
+    check(opened)
+    for line in lines(opened, count):
+        typer.echo(line)
+
+
+@app.command()
+def init(
+    data: Annotated[Path, typer.Argument(help="a CSV, TSV, JSONL or Parquet file")],
+    out: Annotated[Path, typer.Option(help="where to write the study")] = Path("study.yaml"),
+    force: Annotated[bool, typer.Option(help="overwrite the file if it is there")] = False,
+) -> None:
+    """Look at a file of labelled examples and write a commented study with guessed columns."""
+    from preceptor.data.inspect import guess, starter_study
+    from preceptor.store.atomic import write_text
+
+    if out.exists() and not force:
+        raise PreceptorError("the file is there already", where=str(out), fix="--out or --force")
+    found = guess(data, out.resolve().parent)
+    write_text(out, starter_study(found))
+    typer.echo(f"wrote {out}; look at it, then: preceptor plan {out}")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of study files, for editors that complete and check YAML."""
+    from preceptor.study.spec import Study
+
+    typer.echo(json.dumps(Study.model_json_schema(), indent=2))
+
+
+@app.command()
+def score(
+    answers_file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[FILE]",
+            help="answers: a JSON object id -> text, JSONL with id and text, or one text a line"
+            " in test order",
+        ),
+    ] = None,
+    data: Annotated[
+        str, typer.Option(help="the data, as READER:PATH (pubmedqa:ori_pqal.json)")
+    ] = "",
+    protocol: Annotated[
+        Literal["official", "drllama"], typer.Option(help="which test split")
+    ] = "official",
+    answers: Annotated[
+        Literal["strict", "drllama_llm", "drllama_student"],
+        typer.Option(help="how a label is read from a text"),
+    ] = "strict",
+    field: Annotated[
+        str | None, typer.Option(help="score this field of the data in place of a file")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Score anybody's answers on a test split: accuracy and macro-F1 by hard match."""
+    from preceptor.study.scoring import score_answers, shown
+
+    found = score_answers(answers_file, data, protocol, answers, field)
+    typer.echo(json.dumps(found) if as_json else shown(found))
+
+
+@app.command()
+def predict(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="the run folder")],
+    input_file: Annotated[
+        Path, typer.Argument(metavar="INPUT", help="CSV, TSV, JSONL or Parquet with the inputs")
+    ],
+    cell: Annotated[
+        str | None, typer.Option(help="a cell's id [default: the best on validation]")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="a CSV, JSONL or Parquet file [default: JSONL on stdout]")
+    ] = None,
+) -> None:
+    """Label new rows with the best student of a run."""
+    from preceptor.study.predict import predict_file
+
+    predict_file(run_folder, input_file, cell, out)
+
+
+@app.command()
+def report(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="the run folder")],
+) -> None:
+    """Write a run's report anew from its results."""
+    from preceptor.report.page import write_report
+
+    typer.echo(f"report: {write_report(run_folder)}")
+
+
+def main() -> None:
+    """The entry point: errors that a user can mend are told without a traceback."""
+    try:
+        app(standalone_mode=False)
+    except typer.Exit as stop:
+        sys.exit(stop.exit_code)
+    except typer.Abort:
+        _interrupted()
+    except KeyboardInterrupt:
+        _interrupted()
+    except PreceptorError as error:
+        _fail(str(error), 2)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+            raise
+        _fail(_disk(error), 3)
+
+
+def _interrupted() -> None:
+    _fail("stopped; nothing finished is lost, the same command continues", 130)
+
+
+def _disk(error: OSError) -> str:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    what = "the disk is full" if full else "a file cannot be written"
+    fix = "free some room" if full else "mend the permissions"
+    return f"{what}\n  where: {error.filename}\n  fix: {fix}, then give the same command again"
+
+
+def _fail(text: str, code: int) -> None:
+    Console(stderr=True, highlight=False).print(f"error: {text}", markup=False, soft_wrap=True)
+    sys.exit(code)

@@ -1,0 +1,50 @@
+"""Contamination: made text that stands in the test or validation split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pydantic import Field
+
+from preceptor.data.candidate import Rejection
+from preceptor.data.example import Example
+from preceptor.data.leakage import NgramIndex, normalise
+from preceptor.settings import Settings
+
+
+class ContaminationSettings(Settings):
+    """Reject an example of which a field equals a held-out input or shares runs of words with
+    one. Reads the inputs of the held-out splits, never their labels."""
+
+    words: int = Field(8, ge=2)
+    """length of the runs of words that are compared"""
+    share: float = Field(0.25, gt=0, le=1)
+    """reject where this share of a field's runs stands in one held-out input"""
+
+
+class ContaminationFilter:
+    """Knows the inputs of all held-out examples."""
+
+    def __init__(self, settings: ContaminationSettings, held_out: Iterable[Example]) -> None:
+        self._share = settings.share
+        self._index = NgramIndex(settings.words)
+        self._exact: dict[str, str] = {}
+        for example in held_out:
+            for text in example.inputs.values():
+                self._index.add(example.id, text)
+                self._exact[normalise(text)] = example.id
+
+    def judge(self, example: Example) -> Rejection | None:
+        """Reject what equals or overlaps a held-out input, with the overlap shown."""
+        for text in example.inputs.values():
+            twin = self._exact.get(normalise(text))
+            if twin is not None:
+                return Rejection("contamination", f"equals an input of {twin}")
+            overlap = self._index.overlap(text)
+            if overlap is not None and overlap.share >= self._share:
+                shown = f"{overlap.share:.0%} of it stands in {overlap.id}: {overlap.words}"
+                return Rejection("contamination", shown)
+        return None
+
+    def keep(self, example: Example) -> None:
+        """Nothing to remember."""

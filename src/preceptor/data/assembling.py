@@ -1,0 +1,125 @@
+"""From tables to splits: what the readers of tables have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from preceptor.data.columns import Columns, Converter, EmptyRows
+from preceptor.data.dividing import (
+    USUAL,
+    ByColumn,
+    ByGroup,
+    Part,
+    SplitSettings,
+    divide,
+    divide_by_column,
+)
+from preceptor.data.example import Example
+from preceptor.data.problems import Problems
+from preceptor.data.rows import Row
+from preceptor.data.splits import DataSettings, Splits
+
+
+class TabularSettings(DataSettings):
+    """What readers of tables have in common."""
+
+    columns: Columns
+    """which column is what"""
+    split: SplitSettings | None = None
+    """how one table is divided, or how parts that are not there are drawn from train"""
+    empty_rows: EmptyRows = "refuse"
+    """a row with an empty input or target: refuse the data, or drop such rows, counted"""
+
+    def lacking(self, present: set[Part]) -> str | None:
+        """What is wrong with ``split`` given the parts that are there already, if anything.
+
+        Args:
+            present: parts with a table of their own; empty for one table in all.
+        """
+        if isinstance(self.split, ByColumn):
+            return "split: by column divides one table, and there are several" if present else None
+        drawn = {
+            part
+            for part in ("test", "validation")
+            if self.split is not None and getattr(self.split, part) is not None
+        }
+        if drawn & present:
+            return f"split draws {sorted(drawn & present)[0]}, which is given already"
+        if "test" not in drawn | present:
+            return "no test part: give it, or let split draw it from train (split.test)"
+        return None
+
+
+@dataclass(frozen=True)
+class Source:
+    """One table.
+
+    Attributes:
+        part: what it is; None for one table that ``split`` divides.
+        about: the file, for messages.
+        prefix: what made ids begin with.
+        rows: its rows.
+    """
+
+    part: Part | None
+    about: str
+    prefix: str
+    rows: Sequence[Row]
+
+
+def assemble(
+    sources: Sequence[Source],
+    settings: TabularSettings,
+    problems: Problems,
+    files: Sequence[Path] = (),
+    notes: Sequence[str] = (),
+) -> Splits:
+    """Make splits of tables.
+
+    Raises:
+        DataError: everything that is wrong with the rows, and what ``problems`` held before.
+    """
+    split = settings.split
+    converter = Converter(settings.columns, settings.empty_rows, problems)
+    parts: dict[Part, list[Example]] = {part: [] for part in USUAL}
+    for source in sources:
+        for part, examples in _examples_of(source, split, converter).items():
+            parts[part] += examples
+    problems.raise_if_any()
+    told = list(notes)
+    if split is not None and not isinstance(split, ByColumn):
+        drawn, note = divide(parts["train"], split, lambda each: converter.groups[each.id])
+        parts |= drawn
+        told.append(note)
+    if converter.dropped:
+        told.append(f"{len(converter.dropped)} rows with empty values were left out.")
+    return Splits(
+        **parts,
+        dropped=converter.dropped,
+        notes=told,
+        files=list(files),
+        places=converter.places,
+        target_name=settings.columns.target,
+    )
+
+
+def _examples_of(
+    source: Source, split: SplitSettings | None, converter: Converter
+) -> dict[Part, list[Example]]:
+    is_divided = source.part in (None, "train") and split is not None
+    others = [split.column] if is_divided and isinstance(split, ByColumn | ByGroup) else []
+    labelled = source.part != "unlabelled"
+    # Without rows there is nothing to say of columns: why there are none is a problem already.
+    if not source.rows or not converter.check_columns(source.about, source.rows, labelled, others):
+        return {}
+    if source.part is None and isinstance(split, ByColumn):
+        rows = divide_by_column(source.rows, split, converter.problems)
+    else:
+        rows = {source.part or "train": list(source.rows)}
+    group = split.column if is_divided and isinstance(split, ByGroup) else None
+    return {
+        part: list(converter.convert(several, source.prefix, part != "unlabelled", group))
+        for part, several in rows.items()
+    }

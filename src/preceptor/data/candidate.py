@@ -1,0 +1,63 @@
+"""What a teacher's answer becomes: an example that was kept, or a rejection with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from preceptor.data.example import COLUMNS, Example, to_row
+from preceptor.store.tables import write_rows
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why a candidate is not used.
+
+    Attributes:
+        reason: one word, the filter's or the failure's name; counted in the report.
+        detail: what was found (the overlapping words, the unknown label).
+    """
+
+    reason: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One answer of a teacher on its way into an arm.
+
+    Attributes:
+        example: what was read from the answer; where nothing could be read, an example
+            with empty inputs that names its parents alone.
+        raw: the teacher's text as it came; for a failed call, the failure's words.
+        rejection: why it is not used; None while it is kept.
+    """
+
+    example: Example
+    raw: str
+    rejection: Rejection | None = None
+
+    def reject(self, rejection: Rejection) -> Candidate:
+        """The same candidate, rejected."""
+        return replace(self, rejection=rejection)
+
+
+VERDICT_COLUMNS = (*COLUMNS, "verdict", "reason", "detail", "raw")
+
+
+def write_candidates(path: Path, candidates: Iterable[Candidate]) -> None:
+    """Write candidates as Parquet: the example's columns, then verdict, reason, detail, raw."""
+    write_rows(path, [_row(candidate) for candidate in candidates], VERDICT_COLUMNS)
+
+
+def _row(candidate: Candidate) -> dict[str, Any]:
+    rejection = candidate.rejection
+    return {
+        **to_row(candidate.example),
+        "verdict": "rejected" if rejection else "kept",
+        "reason": rejection.reason if rejection else "",
+        "detail": rejection.detail if rejection else "",
+        "raw": candidate.raw,
+    }

@@ -1,0 +1,161 @@
+"""How one table becomes train, validation and test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from preceptor.data.example import Example
+from preceptor.data.problems import Problems, did_you_mean, listed, short
+from preceptor.data.rows import Row
+from preceptor.data.sampling import rank, sample_in_proportion
+from preceptor.errors import DataError
+from preceptor.settings import Settings
+
+Part = Literal["train", "validation", "test", "unlabelled"]
+Amount = Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)]
+"""a number of rows (100), or a share of all of them (0.5)"""
+USUAL: Mapping[Part, tuple[str, ...]] = {
+    "train": ("train", "training"),
+    "validation": ("validation", "valid", "val", "dev"),
+    "test": ("test",),
+    "unlabelled": ("unlabelled", "unlabeled"),
+}
+"""what the parts are usually called"""
+
+
+class ByColumn(Settings):
+    """A column says which part a row belongs to."""
+
+    by: Literal["column"]
+    column: str
+    """the column"""
+    values: Mapping[Part, tuple[str, ...]] = USUAL
+    """which of its values mean which part; every value must be named"""
+
+    @model_validator(mode="after")
+    def _apart(self) -> ByColumn:
+        values = [value for several in self.values.values() for value in several]
+        twice = sorted({value for value in values if values.count(value) > 1})
+        if twice:
+            raise ValueError(f"a value stands under two parts: {', '.join(twice)}")
+        lacking = {"train", "test"} - set(self.values)
+        if lacking:
+            raise ValueError(f"no value for {', '.join(sorted(lacking))}")
+        return self
+
+    def part_of(self, value: str) -> Part | None:
+        """The part that a value means; None if it is not named."""
+        return next((part for part, values in self.values.items() if value in values), None)
+
+
+class _Drawn(Settings):
+    test: Amount | None = None
+    """rows (100) or share of all rows (0.5) held out for scoring"""
+    validation: Amount | None = None
+    """rows or share of all rows held out for choices"""
+    seed: int = 0
+    """another seed, another division; this is not the study's seed"""
+
+
+class ByDraw(_Drawn):
+    """Rows are drawn, every label in the same proportion."""
+
+    by: Literal["draw"]
+
+
+class ByGroup(_Drawn):
+    """Whole groups are drawn (all rows of a patient), so that none stands on two sides."""
+
+    by: Literal["group"]
+    column: str
+    """the column that names the group"""
+
+
+SplitSettings = Annotated[ByColumn | ByDraw | ByGroup, Field(discriminator="by")]
+
+
+def divide_by_column(
+    rows: Sequence[Row], split: ByColumn, problems: Problems
+) -> dict[Part, list[Row]]:
+    """The rows of each part; a value that is not named is a problem."""
+    parts: dict[Part, list[Row]] = {part: [] for part in USUAL}
+    known = [value for values in split.values.values() for value in values]
+    for row in rows:
+        value = str(row.values.get(split.column, "")).strip()
+        part = split.part_of(value)
+        if part is not None:
+            parts[part].append(row)
+        else:
+            problems.add(
+                "a value that names no part",
+                where=f"{row.place}, {split.column}",
+                found=short(value),
+                expected=f"one of: {listed(known)}",
+                fix=did_you_mean(value, known) or "name it under data.split.values",
+            )
+    return parts
+
+
+def divide(
+    examples: Sequence[Example], split: ByDraw | ByGroup, group_of: Callable[[Example], str]
+) -> tuple[dict[Part, list[Example]], str]:
+    """Draw test, then validation; train is the rest. Also returns a note on what was done.
+
+    Args:
+        examples: all labelled examples.
+        split: how much, and by what.
+        group_of: the group of an example, for a split by group.
+
+    Raises:
+        DataError: nothing would be left to train on.
+    """
+    rest = list(examples)
+    parts: dict[Part, list[Example]] = {}
+    amounts: dict[Part, int | float | None] = {"test": split.test, "validation": split.validation}
+    for part, amount in amounts.items():
+        if amount is not None:
+            count = amount if isinstance(amount, int) else round(amount * len(examples))
+            parts[part] = _drawn(rest, count, part, split, group_of)
+            held = {example.id for example in parts[part]}
+            rest = [example for example in rest if example.id not in held]
+    parts["train"] = rest
+    if not all(parts.values()):
+        _refuse(examples, parts)
+    how = "rows, labels in proportion" if split.by == "draw" else f"whole groups ({split.column})"
+    sizes = ", ".join(f"{part} {len(rows)}" for part, rows in parts.items())
+    note = f"Drawn by seed {split.seed} from {len(examples)} rows as {how}: {sizes}."
+    return parts, note
+
+
+def _drawn(
+    rest: list[Example],
+    count: int,
+    part: str,
+    split: ByDraw | ByGroup,
+    group_of: Callable[[Example], str],
+) -> list[Example]:
+    salt = f"split {part}:{split.seed}"
+    if split.by == "draw":
+        return sample_in_proportion(rest, min(count, len(rest)), salt)
+    sizes: dict[str, int] = {}
+    for example in rest:
+        sizes[group_of(example)] = sizes.get(group_of(example), 0) + 1
+    held, total = set(), 0
+    for group in sorted(sizes, key=lambda group: rank(salt, group)):
+        if abs(total + sizes[group] - count) <= abs(total - count):
+            held.add(group)
+            total += sizes[group]
+    return [example for example in rest if group_of(example) in held]
+
+
+def _refuse(examples: Sequence[Example], parts: Mapping[Part, Sequence[Example]]) -> None:
+    raise DataError(
+        "the data cannot be divided like this",
+        where="data.split",
+        found=f"{len(examples)} rows: " + ", ".join(f"{k} {len(v)}" for k, v in parts.items()),
+        expected="at least one row in every part",
+        fix="hold out less, or fewer rows a group",
+    )

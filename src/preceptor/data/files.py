@@ -1,0 +1,149 @@
+"""From a path in a study to text: where the file is, gunzipped and decoded."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import zlib
+from collections import Counter
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from preceptor.data.problems import nearest
+from preceptor.errors import DataError
+
+DEMO = "demo:"
+"""the prefix of data that is shipped in the package"""
+
+
+def locate(reference: str, base_dir: Path) -> Path:
+    """The file that a study means.
+
+    Args:
+        reference: a path relative to ``base_dir``, an absolute path, or ``demo:NAME`` for a
+            file shipped in the package.
+        base_dir: the study file's folder.
+
+    Raises:
+        DataError: there is no such file; names the most similar one of its folder.
+    """
+    shipped = reference.startswith(DEMO)
+    if shipped:
+        path = Path(str(files("preceptor"))) / "demo" / reference.removeprefix(DEMO)
+    else:
+        path = Path(os.path.normpath(base_dir / Path(reference).expanduser()))
+    if path.is_file():
+        return path
+    raise DataError(
+        "a data file is not a file" if path.exists() else "a data file is missing",
+        where=str(path),
+        found="a folder" if path.is_dir() else f"no {path.name} in {path.parent}",
+        expected="a file",
+        fix=_instead(path, DEMO if shipped else ""),
+    )
+
+
+def _instead(path: Path, prefix: str) -> str:
+    folder = path if path.is_dir() else path.parent
+    if not folder.is_dir():
+        return f"there is no folder {folder}; paths are relative to the study file"
+    names = sorted(entry.name for entry in folder.iterdir() if entry.is_file())
+    close = nearest(path.name, names)
+    if close is not None:
+        return f"did you mean {prefix}{close}?"
+    return f"the folder has: {', '.join(names[:10]) or 'no files'}"
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a file, gunzipped where the name ends in ``.gz``.
+
+    Raises:
+        DataError: the file is empty, or is not whole gzip data.
+    """
+    data = path.read_bytes()
+    if path.suffix == ".gz" and data:
+        try:
+            data = gzip.decompress(data)
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise DataError(
+                f"a .gz file cannot be unpacked: {error}",
+                where=str(path),
+                fix="fetch the file again, or drop .gz from its name if it is not compressed",
+            ) from error
+    if not data.strip():
+        raise DataError("a data file is empty", where=str(path), found=f"{len(data)} bytes")
+    return data
+
+
+def read_text(path: Path, encoding: str = "utf-8", fix: str | None = None) -> str:
+    """The text of a file; a byte order mark is dropped.
+
+    Args:
+        path: the file, perhaps gzipped.
+        encoding: utf-8, or what the study names.
+        fix: what to do about another encoding, where the caller knows better.
+
+    Raises:
+        DataError: empty, broken gzip, or not in this encoding (with line and byte).
+    """
+    data = read_bytes(path)
+    try:
+        return data.decode("utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding)
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"a data file is not in {encoding}",
+            where=f"{path}:{line} (line {line}, byte {error.start} of the file)",
+            found=f"the bytes {data[error.start : error.start + 4]!r}",
+            expected=encoding,
+            fix=fix or _another_encoding(data),
+        ) from error
+    except LookupError as error:
+        raise DataError(
+            "an encoding that does not exist",
+            where=str(path),
+            found=encoding,
+            expected="one of Python's, such as utf-8, latin-1, cp1252, utf-16",
+        ) from error
+
+
+def _another_encoding(data: bytes) -> str:
+    utf16 = data[:2] in (b"\xff\xfe", b"\xfe\xff")
+    name = "utf-16" if utf16 else "latin-1"
+    return f"set `encoding: {name}` if that is what it is in, or save the file as UTF-8"
+
+
+def read_json(path: Path) -> Any:
+    """The JSON value of a whole file.
+
+    Raises:
+        DataError: it is not JSON (with line and column), or an object names a key twice.
+    """
+    text = read_text(path, fix="save the file as UTF-8")
+    try:
+        return json.loads(text, object_pairs_hook=_no_key_twice)
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"a file is not JSON: {error.msg}",
+            where=f"{path}:{error.lineno} (line {error.lineno}, column {error.colno})",
+            found=text[max(0, error.pos - 20) : error.pos + 20],
+            expected="one JSON value",
+        ) from error
+    except _TwiceError as error:
+        raise DataError(
+            "an id stands twice in a JSON file", where=str(path), found=f"{error} more than once"
+        ) from error
+
+
+class _TwiceError(Exception):
+    """A key that an object has more than once."""
+
+
+def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        counts = Counter(key for key, _ in pairs)
+        raise _TwiceError(counts.most_common(1)[0][0])
+    return value

@@ -1,0 +1,100 @@
+"""Tables: CSV, TSV, JSONL and Parquet files, each also gzipped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, get_args
+
+from pydantic import Field, model_validator
+
+from preceptor.data.assembling import Source, TabularSettings, assemble
+from preceptor.data.dividing import Part
+from preceptor.data.files import locate
+from preceptor.data.problems import Problems
+from preceptor.data.rows import Reading, read_rows, stem_of
+from preceptor.data.splits import Splits
+from preceptor.settings import Settings
+
+
+class Files(Settings):
+    """One file a part."""
+
+    train: str
+    """the labelled examples"""
+    validation: str | None = None
+    """the examples for choices; without them, `split.validation` draws some from train"""
+    test: str | None = None
+    """the examples for scoring; without them, `split.test` draws some from train"""
+    unlabelled: str | None = None
+    """texts without a target"""
+
+    def given(self) -> dict[Part, str]:
+        """The parts that have a file."""
+        named: dict[Part, str | None] = {part: getattr(self, part) for part in get_args(Part)}
+        return {part: path for part, path in named.items() if path is not None}
+
+
+class TableSettings(TabularSettings):
+    """CSV, TSV, JSONL or Parquet files (each also .gz), one for all parts or one a part."""
+
+    reader: Literal["table"]
+    path: str | None = None
+    """one file, divided by `split`; relative to the study file, or `demo:NAME`"""
+    files: Files | None = None
+    """one file a part, in place of `path`"""
+    encoding: str = "utf-8"
+    """of text files"""
+    delimiter: str | None = Field(None, min_length=1, max_length=1)
+    """between the columns of a CSV, where it is not a comma"""
+    quotes: bool = True
+    """whether double quotes enclose values of a CSV or TSV; false takes them as plain text"""
+
+    @model_validator(mode="after")
+    def _complete(self) -> TableSettings:
+        if (self.path is None) == (self.files is None):
+            raise ValueError("give path or files, one of the two")
+        given = {} if self.files is None else self.files.given()
+        if len(set(given.values())) < len(given):
+            raise ValueError("files: one file stands for two parts")
+        if self.path is not None and self.split is None:
+            raise ValueError("path needs split: how the file is divided")
+        lacking = self.lacking(set(given))
+        if lacking:
+            raise ValueError(lacking)
+        return self
+
+
+def read(settings: TableSettings, base_dir: Path) -> Splits:
+    """Read the tables of a study.
+
+    Args:
+        settings: the study's ``data``.
+        base_dir: the study file's folder, which paths are relative to.
+
+    Raises:
+        DataError: a file that is missing or cannot be read, or all that is wrong with its rows.
+    """
+    named: dict[Part | None, str] = {}
+    if settings.path is not None:
+        named = {None: settings.path}
+    elif settings.files is not None:
+        named = dict(settings.files.given().items())
+    problems = Problems(", ".join(named.values()))
+    paths: dict[Part | None, Path] = {}
+    for part, reference in named.items():
+        with problems.gather():
+            paths[part] = locate(reference, base_dir)
+    sources = []
+    for part, path in paths.items():
+        with problems.gather():
+            sources.append(_source(part, path, settings, list(paths.values()), problems))
+    return assemble(sources, settings, problems, list(paths.values()))
+
+
+def _source(
+    part: Part | None, path: Path, settings: TableSettings, paths: list[Path], problems: Problems
+) -> Source:
+    reading = Reading(settings.encoding, settings.delimiter, settings.quotes)
+    shared = [stem_of(other) for other in paths].count(stem_of(path)) > 1
+    prefix = f"{part}/{stem_of(path)}" if shared else stem_of(path)
+    return Source(part, path.name, prefix, read_rows(path, reading, problems))

@@ -1,0 +1,141 @@
+"""Answers written by a decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from preceptor.evaluate.settings import Decoding
+from preceptor.models.batching import by_length, pad
+from preceptor.models.tokens import encode_prompt
+from preceptor.progress import bar
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+_BEAMS: dict[Decoding, int] = {"default": 1, "drllama": 5}
+_PENALTY = 2.0
+_TEMPERATURE = 0.8
+
+
+def generate(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[str],
+    decoding: Decoding,
+    *,
+    max_new_tokens: int,
+    batch_tokens: int,
+    label: str,
+) -> list[str]:
+    """Let a decoder answer prompts.
+
+    The checkpoint's own sampling defaults play no part. Prompts of like length are batched,
+    padded on the left; a batch's answers are those that its prompts would get alone, as far as
+    sums of another order round alike.
+
+    Args:
+        model: a decoder in eval mode, with or without an adapter.
+        tokenizer: its tokenizer; encodes as in :mod:`preceptor.models.tokens`.
+        prompts: what it reads.
+        decoding: how the next token is chosen.
+        max_new_tokens: an answer is cut off after this many.
+        batch_tokens: tokens of a batch: prompt, padding and answer, for every beam.
+        label: the progress bar's name.
+
+    Returns:
+        What was written after every prompt, without special tokens, leading space kept.
+
+    Raises:
+        DataError: a prompt is empty.
+    """
+    rows = [encode_prompt(tokenizer, prompt) for prompt in prompts]
+    sizes = [(len(row) + max_new_tokens) * _BEAMS[decoding] for row in rows]
+    config = _config(tokenizer, decoding, max_new_tokens)
+    written = [""] * len(rows)
+    with bar(label, len(rows)) as advance, _own_defaults(model):
+        for batch in by_length(sizes, batch_tokens):
+            chosen = [rows[index] for index in batch]
+            answers = _answers(model, chosen, config, _processors(decoding, chosen))
+            for index, answer in zip(batch, answers, strict=True):
+                written[index] = _text(tokenizer, answer)
+            advance(len(batch))
+    return written
+
+
+def _text(tokenizer: PreTrainedTokenizerBase, tokens: list[int]) -> str:
+    text: str = tokenizer.decode(
+        tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
+    )
+    return text
+
+
+def _config(tokenizer: PreTrainedTokenizerBase, decoding: Decoding, max_new_tokens: int) -> Any:
+    from transformers import GenerationConfig
+
+    return GenerationConfig(
+        do_sample=False,
+        num_beams=_BEAMS[decoding],
+        max_new_tokens=max_new_tokens,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+
+
+@contextmanager
+def _own_defaults(model: Any) -> Iterator[None]:
+    # `generate` fills what a config leaves open from the checkpoint's, penalties among it.
+    from transformers import GenerationConfig
+
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    kept, base.generation_config = base.generation_config, GenerationConfig()
+    try:
+        yield
+    finally:
+        base.generation_config = kept
+
+
+def _answers(
+    model: PreTrainedModel, rows: Sequence[Sequence[int]], config: Any, processors: Any
+) -> list[list[int]]:
+    import torch
+
+    device = next(model.parameters()).device
+    tokens, mask = pad(rows, config.pad_token_id, "left")
+    with torch.no_grad():
+        whole = model.generate(
+            input_ids=tokens.to(device),
+            attention_mask=mask.to(device),
+            generation_config=config,
+            logits_processor=processors,
+        )
+    answers: list[list[int]] = whole[:, tokens.shape[1] :].tolist()
+    return answers
+
+
+def _processors(decoding: Decoding, rows: Sequence[Sequence[int]]) -> Any:
+    """Dr. LLaMA's processors, which act on the beams' log-probabilities; none by default."""
+    from transformers import (
+        LogitsProcessorList,
+        RepetitionPenaltyLogitsProcessor,
+        TemperatureLogitsWarper,
+    )
+
+    if decoding == "default":
+        return LogitsProcessorList()
+    penalty = RepetitionPenaltyLogitsProcessor(_PENALTY)
+    width = max(len(row) for row in rows)
+    padding = [width - len(row) for row in rows for _ in range(_BEAMS[decoding])]
+
+    def spare_padding(input_ids: Tensor, scores: Tensor) -> Tensor:
+        # Where the end token pads, punishing padding would keep a batch's answers from ending.
+        real = input_ids.clone()
+        for row, count in enumerate(padding):
+            real[row, :count] = input_ids[row, count]
+        punished: Tensor = penalty(real, scores)
+        return punished
+
+    return LogitsProcessorList([spare_padding, TemperatureLogitsWarper(_TEMPERATURE)])

@@ -1,0 +1,206 @@
+"""A teacher on this machine: a GGUF served by llama.cpp, spoken to like any endpoint."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from preceptor.errors import TeacherError
+from preceptor.llm.cache import AnswerCache
+from preceptor.llm.cached import CachedTeacher, Deliver
+from preceptor.llm.chat import Request
+from preceptor.llm.line import Line
+from preceptor.llm.requantise import RULE, fast_weights
+from preceptor.llm.settings import EmbeddedSettings, EndpointSettings
+from preceptor.store.fingerprint import file_hash, fingerprint
+
+TIMEOUT = 3600.0
+"""seconds of one call at most: nothing is paid by the minute here, and a large model is slow"""
+_SEED_RANGE = 2**31
+
+
+def model_of(settings: EmbeddedSettings, gguf: Path) -> dict[str, Any]:
+    """What tells an embedded model from others.
+
+    The chat template and the tokenizer lie within the weights, so their hash covers both.
+    The number of slots and the context are there because llama.cpp's sampling changes with
+    the batch (shared/FACTS.md).
+
+    Raises:
+        TeacherError: xllamacpp is not installed.
+    """
+    return {
+        "engine": "xllamacpp",
+        "engine_version": _engine_version(),
+        "weights": _weights_hash(gguf),
+        "requantised": RULE,
+        "context": settings.context,
+        "slots": settings.slots,
+    }
+
+
+class EmbeddedTeacher(CachedTeacher):
+    """A GGUF on this machine; its server starts with the first call that is not cached.
+
+    Sampling is seeded by the request itself, so that it repeats as well as llama.cpp allows.
+
+    Args:
+        settings: the model and how it is served.
+        gguf: its weights.
+        cache: where whole answers are kept.
+
+    Raises:
+        TeacherError: xllamacpp is not installed.
+    """
+
+    def __init__(self, settings: EmbeddedSettings, gguf: Path, cache: AnswerCache) -> None:
+        super().__init__(gguf.stem, model_of(settings, gguf), settings.parameters, cache)
+        self._settings = settings
+        self._gguf = gguf
+        self._server: _Server | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether the server has been started."""
+        return self._server is not None
+
+    def close(self) -> None:
+        """Stop the server; a later call starts it again."""
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+        super().close()
+
+    def _call(self, requests: Sequence[Request], deliver: Deliver) -> None:
+        if self._server is None:
+            weights = fast_weights(self._gguf, self._model["weights"])
+            self._server = _Server(self._settings, weights)
+        line = Line(self._spoken_to(self._server.address), key=None)
+        try:
+            asyncio.run(line.call([_seeded(request) for request in requests], deliver))
+        except TeacherError as error:
+            self._server.check(error)
+            raise
+
+    def _spoken_to(self, address: str) -> EndpointSettings:
+        return EndpointSettings(
+            engine="endpoint",
+            model=self.name,
+            base_url=f"{address}/v1",
+            key_env=None,
+            concurrency=self._settings.slots,
+            timeout=TIMEOUT,
+            retries=1,
+        )
+
+
+class _Server:
+    """The process that serves the weights."""
+
+    def __init__(self, settings: EmbeddedSettings, weights: Path) -> None:
+        self._weights = weights
+        self._log: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 - lives with the process
+        told = {
+            "weights": str(weights),
+            "slots": settings.slots,
+            "context": settings.context,
+            "threads": settings.threads or _cores(),
+        }
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "preceptor.llm.serve", json.dumps(told)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+            # Threads that spin while they wait for each other stop nearly still where other
+            # processes want the cores too: measured 7 tokens/s against 23 when they sleep.
+            env={"OMP_WAIT_POLICY": "passive", **os.environ},
+            # Ctrl-C is ours to handle: the server shall end after its callers, not before.
+            start_new_session=True,
+        )
+        self.address = self._first_line()
+
+    def _first_line(self) -> str:
+        assert self._process.stdout is not None
+        try:
+            line = self._process.stdout.readline().strip()
+        except BaseException:
+            self.stop()
+            raise
+        if not line:
+            self._process.wait()
+            raise self._died("llama.cpp cannot serve these weights")
+        return line
+
+    def check(self, error: TeacherError) -> None:
+        """Raise a better error than ``error``, if the reason for it is that the server died."""
+        try:
+            self._process.wait(timeout=1)
+        except subprocess.TimeoutExpired:
+            return
+        raise self._died("llama.cpp stopped in the middle of its work") from error
+
+    def stop(self) -> None:
+        """End the process."""
+        self._process.terminate()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout, self._log):
+            if stream is not None:
+                stream.close()
+
+    def _died(self, what: str) -> TeacherError:
+        self._log.seek(0)
+        log = self._log.read().decode("utf-8", errors="replace").strip().splitlines()
+        return TeacherError(
+            what,
+            where=str(self._weights),
+            found=f"exit code {self._process.returncode}; its log ends: " + "\n".join(log[-8:]),
+            fix="try fewer slots or a smaller context if memory is short; otherwise check that"
+            " this llama.cpp knows the model",
+        )
+
+
+def _seeded(request: Request) -> Request:
+    if "seed" in request.parameters:
+        return request
+    told = [[message.role, message.content] for message in request.messages]
+    seed = int(fingerprint([told, request.sample])[:8], 16) % _SEED_RANGE
+    return replace(request, parameters={**request.parameters, "seed": seed})
+
+
+def _engine_version() -> str:
+    try:
+        return version("xllamacpp")
+    except PackageNotFoundError:
+        raise TeacherError(
+            "the embedded teacher needs xllamacpp, which is not installed",
+            fix="pip install 'preceptor[embedded]'",
+        ) from None
+
+
+def _weights_hash(gguf: Path) -> str:
+    state = gguf.stat()
+    return _hash_of(gguf, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache
+def _hash_of(gguf: Path, size: int, modified: int) -> str:
+    # Size and time are there so that a file that was replaced is hashed again.
+    return file_hash(gguf)
+
+
+def _cores() -> int:
+    """Cores this process may use; a container often allows fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,59 @@
+"""Rows of different length as padded batches of bounded size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def cut(
+    order: Iterable[int], lengths: Sequence[int], max_tokens: int, max_rows: int | None = None
+) -> list[list[int]]:
+    """Cut rows, in the given order, into batches.
+
+    Args:
+        order: row numbers.
+        lengths: tokens of every row.
+        max_tokens: tokens of a batch with its padding; a longer row is a batch of its own.
+        max_rows: rows of a batch.
+    """
+    batches: list[list[int]] = []
+    widest = 0
+    for row in order:
+        widest = max(widest, lengths[row])
+        size = len(batches[-1]) + 1 if batches else 1
+        full = widest * size > max_tokens or (max_rows is not None and size > max_rows)
+        if not batches or full:
+            batches.append([])
+            widest = lengths[row]
+        batches[-1].append(row)
+    return batches
+
+
+def by_length(lengths: Sequence[int], max_tokens: int) -> list[list[int]]:
+    """Cut rows into batches of like length, the longest first: a batch too large fails at once."""
+    order = sorted(range(len(lengths)), key=lambda row: -lengths[row])
+    return cut(order, lengths, max_tokens)
+
+
+def pad(
+    rows: Sequence[Sequence[int]], value: int, side: Literal["left", "right"] = "right"
+) -> tuple[Tensor, Tensor]:
+    """Pad rows to one length.
+
+    Returns:
+        Tokens [rows, longest] and their mask [rows, longest], 1 where a token is real.
+    """
+    import torch
+
+    width = max(len(row) for row in rows)
+    tokens = torch.full((len(rows), width), value, dtype=torch.long)
+    mask = torch.zeros((len(rows), width), dtype=torch.long)
+    for number, row in enumerate(rows):
+        real = slice(width - len(row), width) if side == "left" else slice(len(row))
+        tokens[number, real] = torch.tensor(row, dtype=torch.long)
+        mask[number, real] = 1
+    return tokens, mask

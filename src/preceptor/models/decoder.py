@@ -1,0 +1,74 @@
+"""Decoders: students that read a prompt and write an answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from preceptor.errors import WeightsError
+from preceptor.models.kinds import wrong_kind
+from preceptor.models.loading import Dtype, load_config, load_model, load_tokenizer
+from preceptor.models.weights import Weights
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+def load_decoder(
+    weights: Weights, dtype: Dtype = "float32"
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load a decoder and its tokenizer.
+
+    Args:
+        weights: where from.
+        dtype: what the weights are held in.
+
+    Returns:
+        The model, in eval mode and without the checkpoint's sampling defaults, and its
+        tokenizer, which has a pad and an end token.
+
+    Raises:
+        WeightsError: the weights cannot be loaded, or are no decoder's.
+    """
+    from transformers import AutoModelForCausalLM
+
+    config = load_config(weights, "decoder")
+    if type(config) not in AutoModelForCausalLM._model_mapping:
+        raise wrong_kind(weights.ref, config.model_type, "decoder")
+    model, missing = load_model(AutoModelForCausalLM, weights, dtype, config=config)
+    if missing:
+        raise WeightsError(
+            "these weights are no whole decoder",
+            where=weights.ref,
+            found=f"nothing for {', '.join(sorted(missing)[:3])}",
+            fix="name weights that were saved with their language-model head",
+        )
+    tokenizer = load_tokenizer(weights, model)
+    if tokenizer.eos_token_id is None:
+        raise WeightsError("the tokenizer has no end token", where=weights.ref)
+    model.generation_config = _plain_generation(tokenizer)
+    return model.eval(), tokenizer
+
+
+def context_window(model: PreTrainedModel) -> int | None:
+    """Tokens that a model can see at once; None where its config sets no bound.
+
+    RoBERTa and its kin lose the positions up to their pad token's.
+    """
+    config = model.config
+    window: int | None = getattr(config, "max_position_embeddings", None)
+    if window is not None and config.model_type in _OFFSET_POSITIONS:
+        return window - (config.pad_token_id or 0) - 1
+    return window
+
+
+_OFFSET_POSITIONS = frozenset(["camembert", "mpnet", "roberta", "xlm-roberta"])
+
+
+def _plain_generation(tokenizer: PreTrainedTokenizerBase) -> Any:
+    from transformers import GenerationConfig
+
+    return GenerationConfig(
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )

@@ -1,0 +1,99 @@
+"""What loading a decoder and loading an encoder have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
+
+from preceptor.errors import WeightsError
+from preceptor.models.kinds import Kind, kind_of, wrong_kind
+from preceptor.models.quiet import quiet
+from preceptor.models.weights import Weights
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+Dtype = Literal["float32", "bfloat16"]
+
+
+def load_config(weights: Weights, kind: Kind) -> PreTrainedConfig:
+    """A model's config, refused where it is not of ``kind``.
+
+    Raises:
+        WeightsError: transformers does not know the model, or it is of another kind.
+    """
+    from transformers import AutoConfig
+
+    with told(weights), quiet():
+        config = AutoConfig.from_pretrained(weights.folder, trust_remote_code=False)
+    found = kind_of(config.to_dict())
+    if found is not None and found != kind:
+        raise wrong_kind(weights.ref, found, kind)
+    return config
+
+
+def load_model(auto: Any, weights: Weights, dtype: Dtype, **options: Any) -> tuple[Any, set[str]]:
+    """Load a model through one of transformers' auto classes, from safetensors alone.
+
+    Args:
+        auto: the auto class.
+        weights: where from.
+        dtype: what the weights are held in; by default it would follow the file.
+        options: passed on to ``from_pretrained``.
+
+    Returns:
+        The model and the names of the parameters that its files do not hold.
+
+    Raises:
+        WeightsError: the files cannot be read as this model.
+    """
+    import torch
+
+    with told(weights), quiet():
+        model, info = auto.from_pretrained(
+            weights.folder,
+            dtype=getattr(torch, dtype),
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            **options,
+        )
+    return model, set(info["missing_keys"])
+
+
+def load_tokenizer(weights: Weights, model: PreTrainedModel) -> PreTrainedTokenizerBase:
+    """A model's tokenizer with a pad token; the end token pads where there is none of its own.
+
+    Which tokens are supervised is decided by position, so a pad token that is also the end
+    token does not hide the end of an answer.
+
+    Raises:
+        WeightsError: there is no tokenizer, or it has neither pad nor end token.
+    """
+    from transformers import AutoTokenizer
+
+    with told(weights), quiet():
+        tokenizer = AutoTokenizer.from_pretrained(weights.folder, trust_remote_code=False)
+    if tokenizer.pad_token_id is None:
+        if tokenizer.eos_token_id is None:
+            raise WeightsError("the tokenizer has no pad and no end token", where=weights.ref)
+        tokenizer.pad_token = tokenizer.eos_token
+    model.config.pad_token_id = tokenizer.pad_token_id
+    return tokenizer
+
+
+@contextmanager
+def told(weights: Weights) -> Iterator[None]:
+    """Turn the library's loading errors into one that says which weights and what to do."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
+        raise WeightsError(
+            f"these weights cannot be loaded: {str(error).strip().splitlines()[0]}",
+            where=weights.ref,
+            fix="check that the folder holds config, safetensors and tokenizer of one model of "
+            "a family that transformers knows; models that bring their own code are refused",
+        ) from error

@@ -1,0 +1,61 @@
+"""Logits where they are needed and nowhere else.
+
+A decoder's head is its largest matrix product (vocabulary x width), and training on an answer or
+scoring a label needs it at a few positions of hundreds. A hook in front of the head keeps those
+positions alone; all that a family does behind its head (scaling, soft caps) goes on as it is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+def logits_at(model: nn.Module, inputs: dict[str, Tensor], at: Tensor, sparse: bool) -> Tensor:
+    """Run a decoder and return its logits at chosen positions.
+
+    Args:
+        model: a decoder, with or without an adapter.
+        inputs: ``input_ids`` and ``attention_mask``, [rows, tokens].
+        at: [rows, tokens], true where logits are wanted.
+        sparse: compute no others; only where :func:`can_be_sparse` says so.
+
+    Returns:
+        [positions, vocabulary], row by row, fp32.
+    """
+    if not sparse:
+        return _whole(model, inputs)[at].float()
+    head = model.get_output_embeddings()  # type: ignore[operator]
+    handle = head.register_forward_pre_hook(lambda _, args: (args[0][at], *args[1:]))
+    try:
+        return _whole(model, inputs).float()
+    finally:
+        handle.remove()
+
+
+def can_be_sparse(model: nn.Module) -> bool:
+    """Whether logits at chosen positions are this model's own; tried on three tokens."""
+    import torch
+
+    if model.get_output_embeddings() is None:  # type: ignore[operator]
+        return False
+    device = next(model.parameters()).device
+    tokens = torch.arange(3, device=device)[None]
+    inputs = {"input_ids": tokens, "attention_mask": torch.ones_like(tokens)}
+    at = tokens != 1
+    training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            alone = logits_at(model, inputs, at, sparse=True)
+            whole = logits_at(model, inputs, at, sparse=False)
+    finally:
+        model.train(training)
+    return alone.shape == whole.shape and torch.allclose(alone, whole, rtol=1e-3, atol=1e-4)
+
+
+def _whole(model: nn.Module, inputs: dict[str, Tensor]) -> Tensor:
+    logits: Tensor = model(**inputs, use_cache=False).logits
+    return logits

@@ -1,0 +1,203 @@
+"""The tables of counts: data, leakage, what was made and kept, cost and time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from preceptor.report.blocks import Column, Row, Table, Value, missing, words
+from preceptor.report.numbers import count, plural, share
+from preceptor.report.results import Arm, Results
+
+_MIXED = "takes the kept rows of other arms"
+REASONS = {"unparseable": "not readable", "contamination": "overlaps held-out data"}
+
+
+def reason_title(reason: str) -> str:
+    """A reason of rejection in words."""
+    return REASONS.get(reason, reason.replace("_", " "))
+
+
+def number(value: float | None, show: Callable[[float], str] = count, why: str = "") -> Value:
+    """A number as a field; a dash where it is not known."""
+    return missing(why or "not recorded") if value is None else Value(show(value), value)
+
+
+def made(results: Results) -> dict[str, Arm]:
+    """The arms that hold made rows, those that mix the rows of others among them."""
+    return {
+        name: arm
+        for name, arm in results.arms.items()
+        if any(seed.wanted or seed.kept or seed.requests for seed in arm.seeds)
+        and arm.operation != "repeat"
+    }
+
+
+def asked(results: Results) -> dict[str, Arm]:
+    """The arms that a teacher was asked for; a mix takes its rows from these."""
+    return {n: arm for n, arm in made(results).items() if any(s.requests for s in arm.seeds)}
+
+
+def rejections_of(arm: Arm) -> Counter[str]:
+    """How many answers were rejected for each reason, over all seeds."""
+    total: Counter[str] = Counter()
+    for seed in arm.seeds:
+        total.update(seed.rejected)
+    return total
+
+
+def funnel_table(results: Results) -> Table | None:
+    """From wanted rows to kept ones, per arm, summed over seeds; None if nothing was made."""
+    arms = made(results)
+    if not arms:
+        return None
+    reasons = list(dict.fromkeys(r for arm in arms.values() for r in rejections_of(arm)))
+    return Table(
+        name="made",
+        caption="Made rows by arm, summed over seeds: what was asked for, rejected and kept.",
+        columns=(
+            Column("arm", "Arm", numeric=False),
+            Column("seeds", "Seeds"),
+            Column("human", "Human rows"),
+            Column("wanted", "Wanted"),
+            Column("requests", "Requests"),
+            *(Column(f"rejected_{r}", reason_title(r), group="Rejected") for r in reasons),
+            Column("kept", "Kept"),
+            Column("kept_share", "Kept of answers"),
+            Column("shortfall", "Short by"),
+        ),
+        rows=tuple(_funnel_row(name, arm, reasons) for name, arm in arms.items()),
+    )
+
+
+def _funnel_row(name: str, arm: Arm, reasons: list[str]) -> Row:
+    rejected = rejections_of(arm)
+    kept = sum(seed.kept for seed in arm.seeds)
+    requests = sum(seed.requests for seed in arm.seeds)
+    answers = kept + rejected.total()
+    whole = missing(_MIXED if arm.operation == "mix" else "no answers")
+    asked = bool(requests and answers)
+    return Row(
+        (
+            words(name),
+            number(len(arm.seeds)),
+            number(sum(seed.human for seed in arm.seeds)),
+            number(sum(seed.wanted for seed in arm.seeds)),
+            number(requests) if asked else whole,
+            *(number(rejected[reason]) if asked else whole for reason in reasons),
+            number(kept),
+            Value(share(kept, answers), kept / answers) if asked else whole,
+            number(sum(seed.shortfall for seed in arm.seeds)),
+        )
+    )
+
+
+def shortfalls(results: Results) -> list[str]:
+    """Which arms are smaller than the study asked for, in words."""
+    lines = []
+    for name, arm in made(results).items():
+        short_by = {seed.seed: seed.shortfall for seed in arm.seeds if seed.shortfall}
+        if short_by:
+            each = ", ".join(f"seed {seed}: {lack}" for seed, lack in short_by.items())
+            wanted = sum(seed.wanted for seed in arm.seeds)
+            lines.append(
+                f"{name} fell short of its {plural(wanted, 'wanted row')} by "
+                f"{count(sum(short_by.values()))} ({each})."
+            )
+    return lines
+
+
+def smaller_arms(results: Results) -> list[str]:
+    """The arms that did not get all the rows that they were to have."""
+    return [n for n, arm in made(results).items() if any(seed.shortfall for seed in arm.seeds)]
+
+
+def data_table(results: Results) -> Table | None:
+    """Examples by label and split."""
+    counts = results.data.counts
+    if not counts:
+        return None
+    labels = results.task.labels or sorted({label for part in counts.values() for label in part})
+    rows = [
+        Row((words(label), *(number(part.get(label, 0)) for part in counts.values())))
+        for label in labels
+    ]
+    total = Row((words("all"), *(number(sum(p.values())) for p in counts.values())), "total")
+    return Table(
+        name="data",
+        caption="Examples by label and split.",
+        columns=(
+            Column("label", "Label", numeric=False),
+            *(Column(split, split.capitalize()) for split in counts),
+        ),
+        rows=(*rows, total),
+    )
+
+
+def dropped_table(results: Results) -> Table | None:
+    """Rows of the input that were not used, by reason."""
+    reasons = Counter(item.reason for item in results.data.dropped)
+    if not reasons:
+        return None
+    places = {r: [d.where for d in results.data.dropped if d.reason == r] for r in reasons}
+    rows = [
+        Row((words(reason), number(times), words(_first(places[reason]))))
+        for reason, times in reasons.most_common()
+    ]
+    columns = (
+        Column("reason", "Reason", numeric=False),
+        Column("count", "Rows"),
+        Column("where", "Where", numeric=False),
+    )
+    return Table("dropped", "Rows of the input that were not used.", columns, tuple(rows))
+
+
+def _first(places: list[str], limit: int = 3) -> str:
+    more = f" and {count(len(places) - limit)} more" if len(places) > limit else ""
+    return ", ".join(places[:limit]) + more
+
+
+def leakage_tables(results: Results) -> list[Table]:
+    """What stands in more than one split: counts, then examples by their ids."""
+    leakage = results.data.leakage
+    found = [row for row in leakage.rows if row.get("count")] if leakage else []
+    if leakage is None or not found:
+        return []
+    columns = (
+        Column("between", "Between", numeric=False),
+        Column("kind", "Kind", numeric=False),
+        Column("count", "Pairs"),
+    )
+    rows = tuple(
+        Row((words(str(r["between"])), words(str(r["kind"])), number(r["count"]))) for r in found
+    )
+    tables = [Table("leakage", "Examples that stand in more than one split.", columns, rows)]
+    if leakage.examples:
+        tables.append(_leaked(leakage.examples))
+    return tables
+
+
+def _leaked(examples: list[dict[str, object]], limit: int = 20) -> Table:
+    rows = []
+    for item in examples[:limit]:
+        overlap = item.get("share")
+        known = overlap if isinstance(overlap, int | float) else None
+        rows.append(
+            Row(
+                (
+                    words(f"{item.get('split_a', '')} {item.get('id_a', '')}".strip()),
+                    words(f"{item.get('split_b', '')} {item.get('id_b', '')}".strip()),
+                    words(str(item.get("kind", ""))),
+                    number(known, lambda value: share(value, 1)),
+                )
+            )
+        )
+    columns = (
+        Column("a", "Example", numeric=False),
+        Column("b", "Also as", numeric=False),
+        Column("kind", "Kind", numeric=False),
+        Column("share", "Overlap"),
+    )
+    whole = len(rows) == len(examples)
+    caption = "The pairs found." if whole else f"The first {limit} of {count(len(examples))} pairs."
+    return Table("leakage-examples", caption, columns, tuple(rows))

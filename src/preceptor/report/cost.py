@@ -1,0 +1,145 @@
+"""The tables of cost: what the teacher was asked, what training took, on what machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from statistics import fmean
+
+from preceptor.report.accounts import made, number
+from preceptor.report.blocks import Column, Row, Table, words
+from preceptor.report.groups import students
+from preceptor.report.numbers import count, duration, money, short, size
+from preceptor.report.results import Arm, Cell, Results, Usage
+
+
+def usage_table(results: Results) -> Table | None:
+    """What the teacher was asked, per arm and in all."""
+    parts = [(name, _sum(u for s in arm.seeds if (u := s.usage))) for name, arm in _used(results)]
+    rows = [_usage_row(name, usage) for name, usage in parts]
+    rows += [
+        _usage_row(f"{t.name}, whole run", t.usage, "total") for t in results.teachers if t.usage
+    ]
+    if not rows:
+        return None
+    return Table(
+        name="teacher",
+        caption="What the teacher was asked, by arm, summed over seeds.",
+        columns=(
+            Column("stage", "Stage", numeric=False),
+            Column("calls", "Calls"),
+            Column("cached", "From cache"),
+            Column("failed", "Failed"),
+            Column("prompt_tokens", "Prompt tokens"),
+            Column("completion_tokens", "Answer tokens"),
+            Column("seconds", "Time"),
+            Column("cost", "Cost"),
+        ),
+        rows=tuple(rows),
+        notes=(
+            "The whole run holds the teacher's baselines too. An answer that stands in the "
+            "cache is counted there, and costs nothing.",
+        ),
+    )
+
+
+def _used(results: Results) -> list[tuple[str, Arm]]:
+    return [(name, a) for name, a in made(results).items() if any(s.usage for s in a.seeds)]
+
+
+def _sum(usages: Iterable[Usage]) -> Usage:
+    all_of = list(usages)
+    costs = [usage.cost for usage in all_of if usage.cost is not None]
+    return Usage(
+        calls=sum(u.calls for u in all_of),
+        cached=sum(u.cached for u in all_of),
+        failed=sum(u.failed for u in all_of),
+        prompt_tokens=sum(u.prompt_tokens for u in all_of),
+        completion_tokens=sum(u.completion_tokens for u in all_of),
+        seconds=sum(u.seconds or 0.0 for u in all_of),
+        cost=sum(costs) if costs else None,
+        currency=next((u.currency for u in all_of if u.currency), None),
+    )
+
+
+def _usage_row(name: str, usage: Usage, kind: str = "") -> Row:
+    return Row(
+        (
+            words(name),
+            number(usage.calls),
+            number(usage.cached),
+            number(usage.failed),
+            number(usage.prompt_tokens),
+            number(usage.completion_tokens),
+            number(usage.seconds, duration),
+            number(usage.cost, lambda cost: money(cost, usage.currency), "no price was given"),
+        ),
+        kind,
+    )
+
+
+def training_table(results: Results) -> Table | None:
+    """What training took, per student."""
+    if not results.cells:
+        return None
+    rows = [
+        _training_row(name, [c for c in results.cells if c.student == name])
+        for name in students(results)
+    ]
+    return Table(
+        name="training",
+        caption="What training and scoring took, by student.",
+        columns=(
+            Column("student", "Student", numeric=False),
+            Column("method", "Method", numeric=False),
+            Column("cells", "Cells"),
+            Column("trainable", "Trained parameters"),
+            Column("total", "of all"),
+            Column("updates", "Updates a cell"),
+            Column("tokens", "Tokens a cell"),
+            Column("seconds_cell", "Training a cell"),
+            Column("scoring_seconds", "Scoring a cell"),
+            Column("seconds", "Training in all"),
+            Column("peak_memory_bytes", "Peak memory"),
+            Column("precision", "Precision", numeric=False),
+        ),
+        rows=tuple(rows),
+    )
+
+
+def _training_row(student: str, cells: list[Cell]) -> Row:
+    seconds = [cell.seconds for cell in cells if cell.seconds is not None]
+    precision = sorted({cell.precision for cell in cells if cell.precision})
+    return Row(
+        (
+            words(student),
+            words(", ".join(sorted({c.method for c in cells if c.method}))),
+            number(len(cells)),
+            number(_most(c.trainable_parameters for c in cells), short),
+            number(_most(c.total_parameters for c in cells), short),
+            number(_mean(c.updates for c in cells)),
+            number(_mean(c.tokens for c in cells), lambda value: count(round(value))),
+            number(_mean(seconds), duration),
+            number(_mean(c.scoring_seconds for c in cells), duration),
+            number(sum(seconds) if seconds else None, duration),
+            number(_most(c.peak_memory_bytes for c in cells), size),
+            words(", ".join(precision)),
+        )
+    )
+
+
+def _most(values: Iterable[int | None]) -> int | None:
+    return max((value for value in values if value is not None), default=None)
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else None
+
+
+def environment_table(results: Results) -> Table | None:
+    """Versions and machine."""
+    if not results.environment:
+        return None
+    rows = tuple(Row((words(n), words(str(v)))) for n, v in results.environment.items())
+    columns = (Column("name", "What", numeric=False), Column("value", "Which", numeric=False))
+    return Table("environment", "What the run was made with.", columns, rows)

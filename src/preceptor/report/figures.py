@@ -1,0 +1,278 @@
+"""The figures: scores and differences by arm, made and kept rows, training curves."""
+
+from __future__ import annotations
+
+import textwrap
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from preceptor.report import svg
+from preceptor.report.accounts import asked, reason_title, rejections_of
+from preceptor.report.blocks import Figure, Value
+from preceptor.report.groups import Group, arms_of
+from preceptor.report.numbers import LEVEL, metric, share
+from preceptor.report.results import Results
+from preceptor.report.tables import arms_table
+from preceptor.report.verdict import compared, group_title, headline, named
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+WIDTH = 4.9
+"""inches; narrow, so that the text is still legible when a phone shrinks the figure"""
+_RC = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "preceptor",
+    "text.parse_math": False,
+    "font.family": "DejaVu Sans",
+    "font.size": 10,
+    "axes.labelsize": 10,
+    "axes.edgecolor": svg.INK,
+    "axes.linewidth": 0.7,
+    "text.color": svg.INK,
+    "axes.labelcolor": svg.INK,
+    "xtick.color": svg.INK,
+    "ytick.color": svg.INK,
+    "grid.color": svg.RULE,
+    "grid.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+}
+_GAP = "\u00a0" * 12  # plain blanks would be drawn as one
+_DASHES: tuple[Any, ...] = ("-", "--", "-.", ":")
+
+
+@contextmanager
+def _drawn(name: str, height: float, out: list[str], alt: str) -> Iterator[Axes]:
+    """Yield axes to draw on; the finished markup is appended to ``out``."""
+    import matplotlib
+    from matplotlib.figure import Figure as Canvas
+
+    with matplotlib.rc_context(_RC), warnings.catch_warnings():
+        # Names in scripts that the measuring font lacks: the page's own fonts will draw them.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        canvas = Canvas(figsize=(WIDTH, height), layout="constrained")
+        yield canvas.subplots()
+        out.append(svg.render(canvas, name, alt))
+
+
+def _wrap(name: str, width: int = 22) -> str:
+    printable = "".join(letter if letter.isprintable() else " " for letter in name)
+    lines = textwrap.wrap(printable, width) or [""]
+    return "\n".join(lines if len(lines) <= 2 else [lines[0], f"{lines[1]}…"])
+
+
+def colour(results: Results, arm: str) -> str:
+    """An arm's colour, the same in every figure."""
+    order = list(results.arms)
+    index = order.index(arm) if arm in order else len(order)
+    return svg.SERIES[index % len(svg.SERIES)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Dot:
+    """A point with its interval, in the metric's scale."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+    colour: str
+    filled: bool = True
+    offset: float = 0.0
+    marker: str = "o"
+
+
+def _dot(name: str, value: Value, scale: float, shade: str, **look: Any) -> _Dot | None:
+    if not isinstance(value.raw, int | float):
+        return None
+    low = value.raw if value.low is None else value.low
+    high = value.raw if value.high is None else value.high
+    return _Dot(name, value.raw * scale, low * scale, high * scale, shade, **look)
+
+
+def _draw_dots(axes: Axes, dots: Sequence[_Dot], names: Sequence[str]) -> None:
+    for dot in dots:
+        y = names.index(dot.name) + dot.offset
+        axes.plot([dot.low, dot.high], [y, y], color=dot.colour, linewidth=2, zorder=2)
+        axes.plot(
+            [dot.value],
+            [y],
+            marker=dot.marker,
+            markersize=7,
+            markeredgewidth=1.6,
+            color=dot.colour,
+            markerfacecolor=dot.colour if dot.filled else svg.PAPER,
+            linestyle="none",
+            zorder=3,
+        )
+    axes.set_yticks(range(len(names)), [_wrap(name) for name in names])
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="x")
+
+
+def _spoken(dots: Sequence[_Dot], show: Callable[[float], str]) -> str:
+    parts = [f"{dot.name} {show(dot.value)}" + _range(dot, show) for dot in dots]
+    return "; ".join(parts)
+
+
+def _range(dot: _Dot, show: Callable[[float], str]) -> str:
+    return f" ({show(dot.low)} to {show(dot.high)})" if dot.low < dot.high else ""
+
+
+def scores_figure(results: Results, group: Group, name: str) -> Figure | None:
+    """Every arm's score with its interval, baselines below; None for fewer than two arms."""
+    table, show = arms_table(results, group), metric(headline(results))
+    column = [c.key for c in table.columns].index(headline(results))
+    dots = []
+    for row in table.rows:
+        label = row.values[0].text
+        baseline = row.kind == "baseline"
+        shade = svg.INK if baseline else colour(results, label)
+        dots.append(
+            _dot(
+                label,
+                row.values[column],
+                show.scale,
+                shade,
+                filled=not baseline,
+                marker="D" if baseline else "o",
+            )
+        )
+    known = [dot for dot in dots if dot]
+    if len(arms_of(results, group)) < 2 or not known:
+        return None
+    names, out = list(dict.fromkeys(dot.name for dot in known)), list[str]()
+    alt = f"{show.title} by arm: {_spoken(known, lambda v: f'{v:.{show.decimals}f}')}"
+    with _drawn(name, 0.75 + 0.34 * len(names), out, alt) as axes:
+        _draw_dots(axes, known, names)
+        axes.set_xlabel(show.heading)
+    caption = (
+        f"{group_title(results, group)}: {show.title} by arm; lines are {LEVEL} intervals, hollow "
+        "diamonds baselines."
+    )
+    return Figure(name, caption, out[0])
+
+
+def differences_figure(results: Results, group: Group, name: str) -> Figure | None:
+    """Every arm's difference to none and to repeat; None where nothing was compared."""
+    show, shown = metric(headline(results)), []
+    for index, against in enumerate((named(results, "none"), named(results, "repeat"))):
+        for arm, fact in compared(results, group, against, headline(results)).items():
+            value = Value("", fact.difference, fact.low, fact.high)
+            look = {"filled": index == 0, "offset": 0.14 * (2 * index - 1), "marker": "os"[index]}
+            shown.append((against, _dot(arm, value, show.scale, colour(results, arm), **look)))
+    dots = [(against, dot) for against, dot in shown if dot]
+    if not dots:
+        return None
+    present = {dot.name for _, dot in dots}
+    names, out = [arm for arm in arms_of(results, group) if arm in present], list[str]()
+    each = [f"{against}: {_spoken([dot], lambda v: f'{v:+.1f}')}" for against, dot in dots]
+    with _drawn(name, 0.95 + 0.42 * len(names), out, f"Against {'; against '.join(each)}") as axes:
+        axes.axvline(0, color=svg.INK, linewidth=0.9, zorder=1)
+        _draw_dots(axes, [dot for _, dot in dots], names)
+        unit = f"Difference in {show.title}" + (f", {show.unit}" if show.unit else "")
+        axes.set_xlabel(f"← worse{_GAP}better →\n{unit}")
+    marks = {"●": named(results, "none"), "□": named(results, "repeat")}
+    told = [f"{m} against {a}" for m, a in marks.items() if a in {against for against, _ in dots}]
+    caption = (
+        f"{group_title(results, group)}: differences in {show.title} with {LEVEL} intervals; "
+        f"{', '.join(told)}. An interval that crosses zero is no evidence either way."
+    )
+    return Figure(name, caption, out[0])
+
+
+def funnel_figure(results: Results, name: str = "made") -> Figure | None:
+    """Kept and rejected answers of the teacher, by arm; None if nothing was made."""
+    arms = asked(results)
+    kept = {arm: sum(seed.kept for seed in part.seeds) for arm, part in arms.items()}
+    rejected = {arm: rejections_of(part) for arm, part in arms.items()}
+    if not any(kept.values()) and not any(rejected.values()):
+        return None
+    reasons = list(dict.fromkeys(reason for counts in rejected.values() for reason in counts))
+    stacks = {"kept": kept} | {r: {a: rejected[a][r] for a in arms} for r in reasons}
+    out: list[str] = []
+    with _drawn(name, 1.0 + 0.36 * len(arms) + 0.2 * len(stacks) / 2, out, _told(stacks)) as axes:
+        _draw_stacks(axes, list(arms), stacks)
+    caption = "Made rows by arm, summed over seeds: kept, and rejected by reason."
+    return Figure(name, caption, out[0])
+
+
+def _told(stacks: dict[str, dict[str, int]]) -> str:
+    kept = stacks["kept"]
+    total = {arm: sum(counts[arm] for counts in stacks.values()) for arm in kept}
+    parts = [f"{a}: {kept[a]} of {total[a]} kept" for a in kept if total[a]]
+    return f"Made rows by arm. {'; '.join(parts)}"
+
+
+def _draw_stacks(axes: Axes, arms: list[str], stacks: dict[str, dict[str, int]]) -> None:
+    left = dict.fromkeys(arms, 0)
+    for index, (name, counts) in enumerate(stacks.items()):
+        axes.barh(
+            range(len(arms)),
+            [counts[arm] for arm in arms],
+            left=[left[arm] for arm in arms],
+            height=0.62,
+            color=svg.SERIES[(2 + index) % len(svg.SERIES)],
+            edgecolor=svg.PAPER,
+            linewidth=1.2,
+            label=reason_title(name),
+        )
+        left = {arm: left[arm] + counts[arm] for arm in arms}
+    for y, arm in enumerate(arms):
+        kept = stacks["kept"][arm]
+        text = f"{share(kept, left[arm])} kept" if left[arm] else "nothing made"
+        axes.annotate(text, (left[arm], y), (5, 0), textcoords="offset points", va="center")
+    axes.set_yticks(range(len(arms)), [_wrap(arm) for arm in arms])
+    axes.set_ylim(len(arms) - 0.5, -0.5)
+    axes.set_xlim(0, 1.32 * max(1, *left.values()))
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlabel("Answers of the teacher")
+    handles, labels = axes.get_legend_handles_labels()
+    axes.figure.legend(
+        handles, labels, loc="outside lower left", ncols=3, handlelength=1.0, columnspacing=1.2
+    )
+
+
+Curve = tuple[str, list[float], list[float]]
+"""An arm's name, the updates, the losses."""
+
+
+def history_figure(
+    results: Results, student: str, curves: Sequence[Curve], name: str
+) -> Figure | None:
+    """Training loss over updates, one line per cell, one look per arm; None without curves."""
+    if not curves:
+        return None
+    arms = list(dict.fromkeys(arm for arm, _, _ in curves))
+    ends = [f"{arm} ends at {losses[-1]:.3g}" for arm, _, losses in curves if losses]
+    out: list[str] = []
+    with _drawn(name, 2.9, out, f"Training loss of {student}: {'; '.join(ends)}") as axes:
+        drawn = {arm: _draw_curve(results, axes, arms, (arm, x, y)) for arm, x, y in curves}
+        axes.set_xlabel("Update")
+        axes.set_ylabel("Training loss")
+        axes.set_ylim(bottom=min(0, *axes.get_ylim()))
+        axes.grid(axis="y")
+        axes.legend(list(drawn.values()), list(drawn), ncols=2, handlelength=2.4)
+    caption = f"{student}: training loss, one line per seed and setting."
+    return Figure(name, caption, out[0])
+
+
+def _draw_curve(results: Results, axes: Axes, arms: list[str], curve: Curve) -> Any:
+    arm, updates, losses = curve
+    (line,) = axes.plot(
+        updates,
+        losses,
+        color=colour(results, arm),
+        linestyle=_DASHES[arms.index(arm) % len(_DASHES)],
+        linewidth=1.4,
+        alpha=0.85,
+    )
+    return line

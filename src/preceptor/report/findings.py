@@ -1,0 +1,173 @@
+"""What the numbers show and what they cannot show, in sentences that follow from the results."""
+
+from __future__ import annotations
+
+from statistics import fmean
+
+from preceptor.report.accounts import smaller_arms
+from preceptor.report.groups import Group, arms_of, chosen, groups
+from preceptor.report.numbers import count, listed, metric, plural, share
+from preceptor.report.results import Results
+from preceptor.report.tables import budget_words
+from preceptor.report.verdict import group_title, headline, named
+
+
+def shown(results: Results) -> list[str]:
+    """What was measured, on how much, and what an interval means here."""
+    lines = [*_measured(results), _trained(results), *_control(results)]
+    if results.best:
+        by = f", by {metric(results.choose_by).title}" if results.choose_by else ""
+        lines.append(
+            f"The best cell on validation{by} is {results.best}; test scores chose nothing."
+        )
+    return lines
+
+
+def _measured(results: Results) -> list[str]:
+    items = _test_items(results)
+    if not items:
+        return []
+    seeds = sorted({cell.seed for cell in results.cells})
+    line = f"Scores are over {plural(items, 'test item')}"
+    line += f" and {plural(len(seeds), 'seed')}; one item is {100 / items:.1f} points of accuracy."
+    return [line]
+
+
+def _test_items(results: Results) -> int:
+    return max((m.n for g in groups(results) for _, m in chosen(results, g)), default=0)
+
+
+def _trained(results: Results) -> str:
+    line = budget_words(results)
+    labelled = results.data.labelled_per_seed
+    own = "" if _shared(results) else " of its own"
+    each = f", each seed on {plural(labelled, 'labelled example')}{own}" if labelled else ""
+    return f"{line[:1].upper()}{line[1:]}{each}."
+
+
+def _shared(results: Results) -> int:
+    """How many labelled subsets and made sets the seeds share; 0 where each has its own."""
+    drawn, seeds = len(results.data.draw_seeds), {cell.seed for cell in results.cells}
+    return drawn if 0 < drawn < len(seeds) else 0
+
+
+def _control(results: Results) -> list[str]:
+    if not any(arm.operation == "repeat" for arm in results.arms.values()):
+        return []
+    return [
+        f"The arm {named(results, 'repeat')} repeats the human data to the size of the made "
+        "arms. What beats it is due to the made data, not to the larger training set."
+    ]
+
+
+def limits(results: Results) -> list[str]:
+    """What this run cannot show: its size, what went wrong, and the study's own words."""
+    lines = [*_seed_limits(results), *_comparison_limits(results)]
+    lines += [line for group in groups(results) for line in _weak(results, group)]
+    lines += _smaller(results)
+    lines += _leaks(results)
+    if results.failed:
+        lines.append(f"{plural(len(results.failed), 'cell')} failed and {_is(results)} missing.")
+    return [*lines, *results.limits] or ["The results name no limit."]
+
+
+def _smaller(results: Results) -> list[str]:
+    arms = smaller_arms(results)
+    held = "holds" if len(arms) == 1 else "hold"
+    return (
+        [f"{listed(arms)} {held} fewer made rows than wanted (see Made and kept)."] if arms else []
+    )
+
+
+def _is(results: Results) -> str:
+    return "is" if len(results.failed) == 1 else "are"
+
+
+def _seed_limits(results: Results) -> list[str]:
+    seeds = {g: len({c.seed for c, _ in chosen(results, g)}) for g in groups(results)}
+    single = list(dict.fromkeys(student for (student, _), n in seeds.items() if n == 1))
+    lines = []
+    if single:
+        lines.append(
+            f"One seed only for {listed(single)}: an interval there covers the test items alone. "
+            "How far another draw of the labelled examples, the made data or the training would "
+            "move the result is not known."
+        )
+    if drawn := _shared(results):
+        lines.append(
+            f"All seeds share {plural(drawn, 'labelled subset')} and what was made from "
+            f"{'it' if drawn == 1 else 'them'}: the intervals hold for "
+            f"{'that set' if drawn == 1 else 'those sets'} alone."
+        )
+    most = max(seeds.values(), default=0)
+    if 1 < most < 5:
+        lines.append(
+            f"{plural(most, 'seed')} are few: the intervals are wide, and an effect that is "
+            "smaller than they are cannot be seen. No evidence is not evidence of no effect."
+        )
+    return lines
+
+
+def _comparison_limits(results: Results) -> list[str]:
+    told = [c for c in results.comparisons if c.metric == headline(results)]
+    if len(told) < 2:
+        return []
+    return [
+        f"{count(len(told))} comparisons are made in {metric(headline(results)).title}. Each "
+        "interval stands for itself; none is widened for the number of them."
+    ]
+
+
+def _weak(results: Results, group: Group) -> list[str]:
+    """Arms that do no better than the commonest label: differences among them say little."""
+    majority = [b.metrics.accuracy for b in results.baselines if b.name == "majority"]
+    floor = max((value for value in majority if value is not None), default=None)
+    if floor is None:
+        return []
+    weak = [arm for arm in arms_of(results, group) if _accuracy(results, group, arm) <= floor]
+    if not weak:
+        return []
+    return [
+        f"{group_title(results, group)}: {listed(weak)} did not beat the accuracy of always "
+        f"answering the commonest label ({share(floor, 1)}), so such differences say little."
+    ]
+
+
+def _accuracy(results: Results, group: Group, arm: str) -> float:
+    known = [m.accuracy for _, m in chosen(results, group, arm) if m.accuracy is not None]
+    return fmean(known) if known else float("inf")
+
+
+def _leaks(results: Results) -> list[str]:
+    leakage = results.data.leakage
+    found = sum(int(row.get("count") or 0) for row in leakage.rows) if leakage else 0
+    if not found:
+        return []
+    stand = "stands" if found == 1 else "stand"
+    return [f"{plural(found, 'pair')} of examples {stand} in two splits (see Data and leakage)."]
+
+
+def data_notes(results: Results) -> list[str]:
+    """The reader's notes, and what was dropped or cut."""
+    data = results.data
+    source = f" from {listed(data.files)}" if data.files else ""
+    lines = [*([f"Read by {data.reader}{source}."] if data.reader else []), *data.notes]
+    if data.labelled_per_seed:
+        lines.append(f"{plural(data.labelled_per_seed, 'labelled example')} for each seed.")
+    if data.dropped:
+        lines.append(f"{plural(len(data.dropped), 'row')} of the input not used.")
+    return lines + _cut(results)
+
+
+def _cut(results: Results) -> list[str]:
+    """Inputs that were cut to fit a student: the most that any of its cells met."""
+    most: dict[tuple[str, str], int] = {}
+    for cell in results.cells:
+        for where, number in cell.cut.items():
+            key = (cell.student, where)
+            most[key] = max(most.get(key, 0), number)
+    return [
+        f"{plural(number, 'input')} of {where} cut to fit {student}."
+        for (student, where), number in most.items()
+        if number
+    ]

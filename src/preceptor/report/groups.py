@@ -1,0 +1,42 @@
+"""What belongs together in the results: a student and a reading, its arms, its chosen cells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from preceptor.report.results import Cell, Metrics, Results
+
+Group = tuple[str, str]
+"""A student and a reading: what one table of arms is about."""
+
+
+def groups(results: Results) -> list[Group]:
+    """Every student and reading with a test score, in the order of the cells."""
+    seen: dict[Group, None] = {}
+    for cell in results.cells:
+        for reading in cell.splits.get("test", {}):
+            seen[cell.student, reading] = None
+    return list(seen)
+
+
+def arms_of(results: Results, group: Group) -> list[str]:
+    """The arms that were scored for a student and reading, in the order of the study."""
+    scored = {cell.arm for cell, _ in chosen(results, group)}
+    named = [arm for arm in results.arms if arm in scored]
+    return named + sorted(scored - set(named))
+
+
+def chosen(
+    results: Results, group: Group, arm: str | None = None, split: str = "test"
+) -> Iterator[tuple[Cell, Metrics]]:
+    """The cells that validation chose for a student and reading, with their scores."""
+    student, reading = group
+    for cell in results.cells:
+        metrics = cell.splits.get(split, {}).get(reading)
+        if cell.chosen and cell.student == student and metrics and arm in (None, cell.arm):
+            yield cell, metrics
+
+
+def students(results: Results) -> list[str]:
+    """The students in the order of the cells."""
+    return list(dict.fromkeys(cell.student for cell in results.cells))

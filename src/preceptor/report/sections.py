@@ -1,0 +1,216 @@
+"""The sections of the page, in their order. A new section is one function and one line here."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from preceptor.report import accounts, confusion, cost, figures, findings, samples, tables
+from preceptor.report.blocks import Block, Bullets, Code, Fold, Heading, Prose, Section, Side
+from preceptor.report.groups import groups, students
+from preceptor.report.numbers import plural
+from preceptor.report.results import Cell, Results
+from preceptor.report.verdict import group_title
+
+STUDY = "study.yaml"
+WITHHELD = "The texts of this data are not shown (publish_texts: false in the study)."
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a section is made from: the run's folder and its results."""
+
+    run: Path
+    results: Results
+
+
+def sections(source: Source) -> list[Section]:
+    """Every section of the page that has something to say."""
+    made = [
+        Section(name, title, tuple(block for block in build(source) if block))
+        for name, title, build in _SECTIONS
+    ]
+    return [section for section in made if section.blocks]
+
+
+def _reading(source: Source) -> Iterator[Block | None]:
+    yield Heading("What they show")
+    yield Bullets(tuple(findings.shown(source.results)))
+    yield Heading("What they cannot show")
+    yield Bullets(tuple(findings.limits(source.results)))
+
+
+def _arms(source: Source) -> Iterator[Block | None]:
+    results = source.results
+    if not groups(results):
+        yield Prose(("No cell of this run has been scored on the test set yet.",))
+    for index, group in enumerate(groups(results), 1):
+        yield Heading(group_title(results, group))
+        yield tables.arms_table(results, group)
+        drawn = (
+            figures.scores_figure(results, group, f"scores-{index}"),
+            figures.differences_figure(results, group, f"differences-{index}"),
+        )
+        if shown := tuple(figure for figure in drawn if figure):
+            yield Side(shown)
+
+
+def _made(source: Source) -> Iterator[Block | None]:
+    results = source.results
+    table = accounts.funnel_table(results)
+    if table is None:
+        yield Prose(("No arm of this study asked a teacher for rows.",))
+        return
+    yield Bullets(tuple(accounts.shortfalls(results) or ["Every arm has the rows wanted."]))
+    yield table
+    yield figures.funnel_figure(results)
+
+
+def _samples(source: Source) -> Iterator[Block | None]:
+    results = source.results
+    if not accounts.asked(results):
+        return
+    if not results.report.publish_texts:
+        yield Prose((WITHHELD,))
+        return
+    texts = samples.read_texts(source.run, results)
+    yield Prose((_SAMPLED,))
+    if texts.problems:
+        yield Bullets(tuple(texts.problems))
+    for arm in accounts.asked(results):
+        yield from _sampled_arm(texts, arm)
+
+
+_SAMPLED = (
+    "Five kept rows of every arm that a teacher wrote, drawn with a fixed seed over all seeds "
+    "of the study; the rest is in made.parquet of each arm. In rewritten rows the words that "
+    "differ are marked. An arm that mixes others has their rows."
+)
+
+
+def _sampled_arm(texts: samples.Texts, arm: str) -> Iterator[Block]:
+    drawn, rejected = samples.pairs(texts, arm), samples.rejections(texts, arm)
+    if not drawn and not rejected:
+        return
+    yield Heading(arm)
+    if not drawn:
+        yield Prose(("Nothing that the teacher wrote for this arm was kept.",))
+    yield from drawn
+    if rejected:
+        shown = tuple(item for items in rejected.values() for item in items)
+        yield Fold(f"Rejected for {arm}: up to two answers for each reason", shown)
+
+
+def _labels(source: Source) -> Iterator[Block | None]:
+    results = source.results
+    for group in groups(results):
+        table = confusion.labels_table(results, group)
+        if table is None:
+            continue
+        yield Heading(group_title(results, group))
+        yield table
+        yield from confusion.confusion_folds(results, group)
+
+
+def _settings(source: Source) -> Iterator[Block | None]:
+    for group in groups(source.results):
+        yield tables.settings_table(source.results, group)
+
+
+def _training(source: Source) -> Iterator[Block | None]:
+    drawn, problems = [], list[str]()
+    for index, student in enumerate(students(source.results), 1):
+        cells = [cell for cell in source.results.cells if cell.student == student]
+        curves = [curve for cell in cells if (curve := _curve(source.run, cell, problems))]
+        drawn.append(figures.history_figure(source.results, student, curves, f"loss-{index}"))
+    if shown := tuple(figure for figure in drawn if figure):
+        yield Side(shown)
+    if problems:
+        yield Bullets(tuple(problems))
+
+
+def _curve(run: Path, cell: Cell, problems: list[str]) -> figures.Curve | None:
+    path = run / (cell.path or f"cells/{cell.id}") / "history.json"
+    if not path.is_file():
+        return None
+    try:
+        steps = json.loads(path.read_text("utf-8"))
+        points = [(float(s["update"]), float(s["loss"])) for s in steps if s["loss"] is not None]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        problems.append(f"The training history of {cell.id} cannot be read: {error!r}")
+        return None
+    finite = [(x, y) for x, y in points if math.isfinite(y)]
+    if len(finite) < len(points):
+        problems.append(f"{cell.id}: the loss was not a number at some updates.")
+    shown = finite[:: math.ceil(len(finite) / _CURVE_POINTS)] if finite else []
+    return (cell.arm, [x for x, _ in shown], [y for _, y in shown]) if shown else None
+
+
+_CURVE_POINTS = 300  # more than a figure of this width can show
+
+
+def _data(source: Source) -> Iterator[Block | None]:
+    results = source.results
+    if notes := findings.data_notes(results):
+        yield Bullets(tuple(notes))
+    table = accounts.data_table(results)
+    if table and len(table.rows) > confusion.MANY_LABELS:
+        yield Fold("Examples by label and split", (table,))
+    else:
+        yield table
+    yield accounts.dropped_table(results)
+    yield Heading("The same text in two splits")
+    leaks = accounts.leakage_tables(results)
+    if leaks:
+        yield from leaks
+    elif results.data.leakage is None:
+        yield Prose(("The results hold no check for leakage.",))
+    else:
+        yield Prose(("The check found no example of one split in another.",))
+
+
+def _cost(source: Source) -> Iterator[Block | None]:
+    results = source.results
+    if not results.teachers:
+        yield Prose(("This study has no teacher, so nothing was asked of one.",))
+    else:
+        yield cost.usage_table(results)
+    yield cost.training_table(results)
+
+
+def _repeat(source: Source) -> Iterator[Block | None]:
+    results = source.results
+    command = results.command or f"preceptor run {STUDY} --out {source.run.name}"
+    yield Prose(
+        ("With the study file below and the versions of the table, this command repeats the run.",)
+    )
+    yield Code(command, "Command")
+    path = source.run / STUDY
+    if path.is_file():
+        text = path.read_text("utf-8", errors="replace")
+        yield Fold(
+            f"The study file, {plural(len(text.splitlines()), 'line')}", (Code(text, STUDY),)
+        )
+    else:
+        yield Prose((f"The run folder holds no {STUDY}.",))
+    yield cost.environment_table(results)
+    for teacher in results.teachers:
+        identity = json.dumps(teacher.identity, indent=2, ensure_ascii=False)
+        yield Fold(f"The teacher {teacher.name}", (Code(identity, f"Identity of {teacher.name}"),))
+
+
+_SECTIONS: tuple[tuple[str, str, Callable[[Source], Iterator[Block | None]]], ...] = (
+    ("reading", "How to read these numbers", _reading),
+    ("arms", "Arms and baselines", _arms),
+    ("made", "Made and kept", _made),
+    ("examples", "Made examples beside their originals", _samples),
+    ("labels", "Labels and confusions", _labels),
+    ("settings", "Settings", _settings),
+    ("training", "Training", _training),
+    ("data", "Data and leakage", _data),
+    ("cost", "Cost and time", _cost),
+    ("repeat", "To repeat this run", _repeat),
+)

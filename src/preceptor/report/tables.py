@@ -1,0 +1,261 @@
+"""The tables of scores: arms beside baselines, and the settings that were tried."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from statistics import fmean
+
+from preceptor.report.blocks import Column, Row, Table, Value, missing, words
+from preceptor.report.groups import Group, arms_of, chosen
+from preceptor.report.numbers import LEVEL, count, metric, plural, setting, share
+from preceptor.report.results import Baseline, Cell, Comparison, Metrics, Results, Score
+from preceptor.report.verdict import compared, group_title, headline
+
+
+def budget_words(results: Results, group: Group | None = None) -> str:
+    """How long the arms were trained, in words; a student may have a budget of its own."""
+    own = [cell.budget for cell, _ in chosen(results, group)] if group else []
+    budget = next((budget for budget in own if budget), results.budget)
+    if steps := budget.get("steps"):
+        return f"all arms at equal updates ({count(steps)})"
+    if epochs := budget.get("epochs"):
+        return f"all arms at equal epochs ({epochs:g}), so larger arms get more updates"
+    return "training budget not recorded"
+
+
+def metrics_of(results: Results) -> list[str]:
+    """The metrics that the arms are scored by, the headline's first."""
+    names = [score.metric for score in results.scores] or ["macro_f1", "accuracy"]
+    return list(dict.fromkeys([headline(results), *names]))
+
+
+def score_of(results: Results, group: Group, arm: str, name: str) -> Value:
+    """An arm's mean over seeds at the settings that validation chose, with its interval.
+
+    The interval is that of ``scores`` for the chosen setting. Where seeds chose different
+    settings and the results hold no score of the choice as such, the mean of the chosen cells
+    stands without an interval, and the field says why.
+    """
+    cells = [(cell, getattr(metrics, name, None)) for cell, metrics in chosen(results, group, arm)]
+    score = _score(results, group, arm, name, [cell for cell, _ in cells])
+    show = metric(name)
+    if score is None or score.mean is None:
+        known = [value for _, value in cells if value is not None]
+        if not known:
+            return missing("not scored")
+        mean = fmean(known)
+        return Value(show.show(mean), mean, title="no interval in the results")
+    if score.low is None or score.high is None:
+        return Value(show.show(score.mean), score.mean, title="no interval in the results")
+    under = show.span(score.low, score.high)
+    return Value(show.show(score.mean), score.mean, score.low, score.high, under)
+
+
+def _score(results: Results, group: Group, arm: str, name: str, cells: list[Cell]) -> Score | None:
+    found = [
+        score
+        for score in results.scores
+        if (score.student, score.reading, score.arm, score.metric) == (*group, arm, name)
+    ]
+    as_chosen = [score for score in found if score.setting in (None, "", "chosen")]
+    if as_chosen:
+        return as_chosen[0]
+    settings = {setting(cell.setting) for cell in cells}
+    same = [score for score in found if {setting(score.setting)} == settings]
+    return same[0] if same else found[0] if len(found) == 1 else None
+
+
+def arms_table(results: Results, group: Group) -> Table:
+    """One student and reading: every arm, then the baselines."""
+    names, arms = metrics_of(results), arms_of(results, group)
+    against = _against(results, group)
+    rows = [_arm_row(results, group, arm, names, against) for arm in arms]
+    rows += [_baseline_row(*item, names, against) for item in _baselines(results)]
+    uneven = len({cell.updates for cell, _ in chosen(results, group)}) > 1
+    if not uneven:
+        rows = [replace(row, values=row.values[:-1]) for row in rows]
+    student, reading = group
+    title = group_title(results, group)
+    return Table(
+        name="arms",
+        caption=f"{title}: scores on the test set, {budget_words(results, group)}.",
+        columns=(
+            Column("arm", "Arm", numeric=False),
+            Column("seeds", "Seeds"),
+            Column("rows", "Rows"),
+            *(Column(name, metric(name).heading) for name in names),
+            *(
+                Column(f"minus_{name}", f"to {name}", group=_differences(results))
+                for name in against
+            ),
+            Column("unparsed", "Unparsed"),
+            *([Column("updates", "Updates")] if uneven else []),
+        ),
+        rows=tuple(rows),
+        context=(("student", student), ("reading", reading)),
+        notes=(*_arms_notes(results, against), *_weights_notes(results, student)),
+    )
+
+
+def _against(results: Results, group: Group) -> list[str]:
+    """The arms that others are compared with, in the study's order."""
+    named = {c.against for c in results.comparisons if (c.student, c.reading) == group}
+    known = [arm for arm in results.arms if arm in named]
+    return known + sorted(named - set(known))
+
+
+def _differences(results: Results) -> str:
+    show = metric(headline(results))
+    return f"Difference in {show.title}" + (f", {show.unit}" if show.unit else "")
+
+
+def _arms_notes(results: Results, against: list[str]) -> list[str]:
+    notes = [f"Means over seeds, below them the {LEVEL} interval."]
+    if not all(cell.chosen for cell in results.cells):
+        notes.append(f"Each arm at the setting that validation chose{_by(results)}.")
+    if against:
+        notes.append("Differences are paired by seed and test item: ▲ better, ▼ worse;")
+        notes.append("without a mark there is no evidence either way.")
+    if results.baselines:
+        notes.append("In italics: baselines, which are not trained students.")
+    return notes
+
+
+def _by(results: Results) -> str:
+    return f" (by {metric(results.choose_by).title})" if results.choose_by else ""
+
+
+def _weights_notes(results: Results, student: str) -> list[str]:
+    """What must be known of the weights that a student started from."""
+    known = [c.weights for c in results.cells if c.student == student and c.weights]
+    notes = [f"{student} started from {w.ref}: {w.note.rstrip('.')}." for w in known if w.note]
+    notes += [f"{student} stands for {w.stands_for}." for w in known if w.stands_for]
+    return list(dict.fromkeys(notes))
+
+
+def _arm_row(results: Results, group: Group, arm: str, names: list[str], against: list[str]) -> Row:
+    found = list(chosen(results, group, arm))
+    best = any(cell.id == results.best for cell, _ in found)
+    differences = [
+        _difference(arm, other, compared(results, group, other, headline(results)))
+        for other in against
+    ]
+    return Row(
+        (
+            words(arm, tag="best on validation" if best else ""),
+            Value(str(len(found)), len(found)),
+            _mean_count([cell.rows for cell, _ in found]),
+            *(score_of(results, group, arm, name) for name in names),
+            *differences,
+            _unparsed([metrics for _, metrics in found]),
+            _mean_count([cell.updates for cell, _ in found]),
+        )
+    )
+
+
+def _mean_count(numbers: Iterable[int | None]) -> Value:
+    known = [number for number in numbers if number is not None]
+    mean = fmean(known) if known else 0.0
+    return Value(count(round(mean, 1)), mean) if known else missing("not recorded")
+
+
+def _difference(arm: str, other: str, facts: dict[str, Comparison]) -> Value:
+    if arm == other:
+        return missing("the arm itself")
+    fact = facts.get(arm)
+    if fact is None or fact.difference is None:
+        return missing("not compared")
+    show, mark = metric(fact.metric), fact.outcome
+    text = show.change(fact.difference)
+    if fact.low is None or fact.high is None:
+        return Value(text, fact.difference, title="no interval in the results", mark=mark)
+    under = show.span(fact.low, fact.high)
+    return Value(text, fact.difference, fact.low, fact.high, under, mark=mark)
+
+
+def _unparsed(found: Sequence[Metrics]) -> Value:
+    total = sum(metrics.n for metrics in found)
+    if not total:
+        return missing("no answers")
+    unparsed = sum(metrics.unparsed for metrics in found)
+    return Value(share(unparsed, total), unparsed / total)
+
+
+def _baselines(results: Results) -> list[tuple[str, list[Baseline]]]:
+    """Baselines on the test split, the seeds of one name together."""
+    names = dict.fromkeys(item.name for item in results.baselines if item.split == "test")
+    return [
+        (name, [b for b in results.baselines if (b.name, b.split) == (name, "test")])
+        for name in names
+    ]
+
+
+def _baseline_row(name: str, items: list[Baseline], names: list[str], against: list[str]) -> Row:
+    seeds = len({item.seed for item in items if item.seed is not None})
+    seeded = Value(str(seeds), seeds) if seeds else missing("does not depend on a seed")
+    return Row(
+        (
+            words(name, tag="baseline"),
+            seeded,
+            missing("not trained"),
+            *(_mean(metric_name, [item.metrics for item in items]) for metric_name in names),
+            *(missing("baselines are not compared") for _ in against),
+            _unparsed([item.metrics for item in items]),
+            missing("not trained"),
+        ),
+        kind="baseline",
+    )
+
+
+def _mean(name: str, found: Iterable[Metrics]) -> Value:
+    known = [value for item in found if (value := getattr(item, name, None)) is not None]
+    return Value(metric(name).show(fmean(known)), fmean(known)) if known else missing("not scored")
+
+
+def settings_table(results: Results, group: Group) -> Table | None:
+    """Every setting tried and how often validation chose it; None if there was one only."""
+    cells = [c for c in results.cells if c.student == group[0] and group[1] in _test(c)]
+    tried = list(dict.fromkeys((c.arm, c.method, setting(c.setting)) for c in cells))
+    if len({(method, text) for _, method, text in tried}) < 2:
+        return None
+    names = metrics_of(results)
+    checked = list(dict.fromkeys([*([results.choose_by] if results.choose_by else []), *names]))
+    columns = [Column("arm", "Arm", numeric=False), Column("setting", "Setting", numeric=False)]
+    columns += [Column(f"validation_{n}", metric(n).heading, group="Validation") for n in checked]
+    columns += [Column(f"test_{n}", metric(n).heading, group="Test") for n in names]
+    student, reading = group
+    return Table(
+        name="settings",
+        caption=f"{group_title(results, group)}: settings tried, means over seeds.",
+        columns=(*columns, Column("chosen", "Chosen in")),
+        rows=tuple(
+            _setting_row(cells, group[1], key, {"validation": checked, "test": names})
+            for key in tried
+        ),
+        context=(("student", student), ("reading", reading)),
+        notes=(
+            f"Validation chose{_by(results)}; the test scores took no part in the choice.",
+            "The largest test score of this table is not a fair estimate of anything.",
+        ),
+    )
+
+
+def _test(cell: Cell) -> dict[str, Metrics]:
+    return cell.splits.get("test", {})
+
+
+def _setting_row(
+    cells: list[Cell], reading: str, key: tuple[str, str, str], shown: dict[str, list[str]]
+) -> Row:
+    same = [c for c in cells if (c.arm, c.method, setting(c.setting)) == key]
+    times = sum(cell.chosen for cell in same)
+    scores = [
+        _mean(name, [m for c in same if (m := c.splits.get(split, {}).get(reading))])
+        for split, names in shown.items()
+        for name in names
+    ]
+    in_words = f"{times} of {plural(len(same), 'seed')}"
+    text = f"{key[1]}, {key[2]}" if key[1] else key[2]
+    fields = (words(key[0]), words(text), *scores, Value(in_words, times))
+    return Row(fields, "chosen" if times else "")

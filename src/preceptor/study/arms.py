@@ -1,0 +1,156 @@
+"""Making a training set: human examples, a teacher's answers, curation, top-up rounds."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from preceptor.augment import OPERATIONS
+from preceptor.augment.operation import Call, rows_of
+from preceptor.curate import curate, filters
+from preceptor.curate.filter import Filter
+from preceptor.data.candidate import Candidate, Rejection, write_candidates
+from preceptor.data.example import Example, Origin, read_examples, write_examples
+from preceptor.llm.chat import Answer, Failure, Teacher
+from preceptor.store.atomic import write_json
+from preceptor.study.plan import Plan
+from preceptor.study.spec import MixArm, RepeatArm
+
+
+def fill_arm(
+    plan: Plan, name: str, draw_seed: int, teachers: Mapping[str, Teacher], folder: Path
+) -> None:
+    """Make one arm: ``train.parquet``, ``made.parquet`` (kept and rejected), ``arm.json``."""
+    arm = plan.study.arms[name]
+    human = plan.drawn(draw_seed).train
+    if isinstance(arm, MixArm):
+        made, summary = _mixed(plan, arm, draw_seed, len(human))
+    elif isinstance(arm, RepeatArm):
+        rows = rows_of(arm.amount, len(human))
+        made = [_repeated(example, turn) for turn, example in _cycle(human, rows)]
+        summary = {"wanted": rows, "kept": rows}
+    elif name in plan.study.operations():
+        candidates, summary = _made(plan, name, human, draw_seed, teachers)
+        write_candidates(folder / "made.parquet", candidates)
+        made = [candidate.example for candidate in candidates if candidate.rejection is None]
+    else:
+        made, summary = [], {"wanted": 0, "kept": 0}
+    write_examples(folder / "train.parquet", [*human, *made])
+    write_json(folder / "arm.json", {"seed": draw_seed, "human": len(human), **summary})
+
+
+def _cycle(examples: Sequence[Example], rows: int) -> Iterator[tuple[int, Example]]:
+    for number in range(rows):
+        yield number // len(examples) + 1, examples[number % len(examples)]
+
+
+def _repeated(example: Example, turn: int) -> Example:
+    return Example(
+        id=f"{example.id}#repeat{turn}",
+        inputs=example.inputs,
+        target=example.target,
+        references=example.references,
+        extra=example.extra,
+        origin=Origin("human", "repeat", (example.id,)),
+    )
+
+
+def _mixed(
+    plan: Plan, arm: MixArm, draw_seed: int, human: int
+) -> tuple[list[Example], dict[str, Any]]:
+    made: list[Example] = []
+    wanted = 0
+    for source, amount in arm.of.items():
+        rows = read_examples(plan.arm_part(source, draw_seed).folder / "train.parquet")[human:]
+        share = len(rows) if amount is None else rows_of(amount, human)
+        wanted += share
+        made += rows[:share]
+    return made, {"wanted": wanted, "kept": len(made), "shortfall": wanted - len(made)}
+
+
+def _made(
+    plan: Plan,
+    name: str,
+    human: Sequence[Example],
+    draw_seed: int,
+    teachers: Mapping[str, Teacher],
+) -> tuple[list[Candidate], dict[str, Any]]:
+    """Ask, read and curate in rounds until the amount is kept or the calls are spent."""
+    arm = plan.study.operations()[name]
+    teacher = teachers[plan.study.teacher_of(arm)]
+    wanted = rows_of(arm.amount, len(human))
+    limit = rows_of(arm.max_requests, wanted)
+    maker = Maker(plan, name, human, draw_seed, teacher)
+    before = teacher.usage
+    candidates: list[Candidate] = []
+    kept = 0
+    while kept < wanted and len(candidates) < limit:
+        round_size = min(wanted - kept, limit - len(candidates))
+        fresh = [made.candidate for made in maker.make(round_size)]
+        kept += sum(candidate.rejection is None for candidate in fresh)
+        candidates += fresh
+    reasons = Counter(one.rejection.reason for one in candidates if one.rejection)
+    return candidates, {
+        "wanted": wanted,
+        "kept": kept,
+        "requests": len(candidates),
+        "rejected": dict(reasons.most_common()),
+        "shortfall": wanted - kept,
+        "usage": (teacher.usage - before).as_dict(),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A call, the teacher's answer to it, and what became of that."""
+
+    call: Call
+    answer: Answer | Failure
+    candidate: Candidate
+
+
+class Maker:
+    """Ask for the next candidates of an arm; filters remember what was kept before."""
+
+    def __init__(
+        self, plan: Plan, name: str, human: Sequence[Example], draw_seed: int, teacher: Teacher
+    ) -> None:
+        self._task = plan.study.task
+        self._arm = plan.study.operations()[name]
+        self._operation = OPERATIONS[self._arm.operation]
+        self._calls: Iterator[Call] = self._operation.calls(
+            self._arm, self._task, human, draw_seed, plan.base_dir
+        )
+        self._filters: list[Filter] = filters(plan.study.curation, human, plan.held_out)
+        self._numbers = itertools.count(1)
+        self._teacher = teacher
+        self._name = f"{name}-{draw_seed}"
+        self._label = f"{name}, seed {draw_seed}"
+
+    def make(self, count: int) -> list[Made]:
+        """Make ``count`` candidates, kept and rejected, with what they came from."""
+        calls = list(itertools.islice(self._calls, count))
+        answers = self._teacher.ask([call.request for call in calls], self._label)
+        return [
+            Made(call, answer, curate(self._read(call, answer), self._filters))
+            for call, answer in zip(calls, answers, strict=True)
+        ]
+
+    def _read(self, call: Call, answer: Answer | Failure) -> Candidate:
+        id = f"{self._name}-{next(self._numbers):05d}"
+        if isinstance(answer, Failure):
+            return self._unread(call, id, answer.detail, Rejection(answer.cause, "teacher's call"))
+        example = self._operation.read(
+            self._arm, self._task, call, answer.text, id=id, teacher=self._teacher.name
+        )
+        if isinstance(example, Rejection):
+            return self._unread(call, id, answer.text, example)
+        return Candidate(example, answer.text)
+
+    def _unread(self, call: Call, id: str, raw: str, rejection: Rejection) -> Candidate:
+        origin = Origin(self._teacher.name, self._arm.operation, call.parents)
+        return Candidate(Example(id, {}, call.label, origin=origin), raw, rejection)

@@ -1,0 +1,72 @@
+"""What a student's scores are set beside: majority, a person, the teacher itself."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from preceptor.augment import answer
+from preceptor.data.example import Example
+from preceptor.evaluate.metrics import majority, score
+from preceptor.evaluate.submission import score_field
+from preceptor.llm.chat import Answer, Teacher
+from preceptor.store.atomic import write_json
+from preceptor.store.tables import write_rows
+from preceptor.study.plan import Plan
+from preceptor.tasks.choice import ChoiceTask
+
+
+def fill_baselines(plan: Plan, seed: int, teachers: Mapping[str, Teacher], folder: Path) -> None:
+    """Score every baseline of one draw seed on the test split: ``baselines.json``."""
+    splits = plan.drawn(seed)
+    settings, task = plan.study.baselines, plan.study.task
+    rows: list[dict[str, Any]] = []
+    if settings.majority:
+        common = majority([str(one.target) for one in splits.train], len(splits.test))
+        rows.append(_scored("majority", splits.test, common, task, seed))
+    if settings.human:
+        metrics = score_field(splits.test, settings.human, task.labels)
+        rows.append(_row(f"human ({settings.human})", seed, metrics))
+    for name, shots in itertools.product(teachers, settings.teacher):
+        rows.append(_asked(plan, seed, name, teachers[name], shots, folder=folder))
+    write_json(folder / "baselines.json", rows)
+
+
+def _scored(
+    name: str, test: Sequence[Example], read: Sequence[str | None], task: ChoiceTask, seed: int
+) -> dict[str, Any]:
+    metrics = score([str(one.target) for one in test], list(read), task.labels)
+    return _row(name, seed, metrics)
+
+
+def _row(name: str, seed: int, metrics: Mapping[str, Any]) -> dict[str, Any]:
+    return {"name": name, "split": "test", "seed": seed, "metrics": metrics}
+
+
+def _asked(
+    plan: Plan, seed: int, name: str, teacher: Teacher, shots: int, *, folder: Path
+) -> dict[str, Any]:
+    """A failed call counts as an answer that could not be read; a cut one is read as it is."""
+    splits = plan.drawn(seed)
+    task, test = plan.study.task, splits.test
+    title = f"{name}, {'zero-shot' if shots == 0 else f'{shots}-shot'}"
+    requests = answer.requests(
+        task, test, splits.train, shots=shots, seed=seed, parameters=plan.study.baselines.parameters
+    )
+    before = teacher.usage
+    answers = teacher.ask(requests, f"{title}, seed {seed}")
+    texts = [one.text if isinstance(one, Answer) else one.detail for one in answers]
+    read = [
+        task.read(text) if isinstance(one, Answer) or one.cause == "truncated" else None
+        for one, text in zip(answers, texts, strict=True)
+    ]
+    rows = [
+        {"id": example.id, "target": example.target, "prediction": label, "text": text}
+        for example, label, text in zip(test, read, texts, strict=True)
+    ]
+    columns = ("id", "target", "prediction", "text")
+    write_rows(folder / f"{name}-{shots}-shot.parquet", rows, columns)
+    usage = (teacher.usage - before).as_dict()
+    return {**_scored(title, test, read, task, seed), "teacher": name, "usage": usage}

@@ -1,0 +1,163 @@
+"""Training and scoring one cell."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from preceptor.data.example import Example, read_examples
+from preceptor.evaluate.metrics import score
+from preceptor.models.weights import resolve
+from preceptor.store.atomic import write_json
+from preceptor.store.tables import write_rows
+from preceptor.study.plan import Cell, Plan
+from preceptor.study.predictor import Predictions, Predictor
+from preceptor.study.spec import EncoderStudent
+from preceptor.tune.batches import LabelRow, TextRow, label_row, text_row
+from preceptor.tune.methods import METHODS
+
+_COLUMNS = ("split", "id", "target", "reading", "prediction", "text", "probabilities")
+
+
+def fill_cell(plan: Plan, cell: Cell, folder: Path) -> None:
+    """Train a student on an arm and score it: model, predictions, history and result.
+
+    Writes ``model/``, ``predictions.parquet`` (a row an example and reading), ``history.json``
+    and ``result.json``.
+    """
+    from preceptor.models.parameters import count_parameters
+    from preceptor.tune.fit import fit
+
+    student = plan.study.students[cell.student]
+    predictor = untrained(plan, cell)
+    arm = plan.arm_part(cell.arm, plan.study.draw_seed(cell.seed)).folder
+    rows = training_rows(predictor, read_examples(arm / "train.parquet"))
+    report = fit(
+        predictor.model,
+        rows,
+        plan.budget(student),
+        student.fit,
+        learning_rate=cell.method(student).learning_rate,
+        seed=cell.seed,
+        label=cell.id,
+        pad_id=predictor.tokenizer.pad_token_id,
+    )
+    cut_in_training, predictor.cut = predictor.cut, 0
+    started = time.perf_counter()
+    predictions, metrics = _scored(plan, cell, predictor)
+    trainable, total = count_parameters(predictor.model)
+    record = {
+        "rows": len(rows),
+        "splits": metrics,
+        "trainable_parameters": trainable,
+        "total_parameters": total,
+        "updates": report.updates,
+        "tokens": report.tokens_seen,
+        "seconds": report.seconds,
+        "scoring_seconds": time.perf_counter() - started,
+        "peak_memory_bytes": report.peak_memory_bytes,
+        "precision": report.precision,
+        "device": report.device,
+        "cut": {"train": cut_in_training, "validation and test": predictor.cut},
+    }
+    write_rows(folder / "predictions.parquet", predictions, _COLUMNS)
+    write_json(folder / "history.json", report.history)
+    write_json(folder / "result.json", record)
+    if plan.study.keep != "none":
+        weights = resolve(student.weights, plan.base_dir)
+        predictor.save(
+            folder / "model", weights, {"id": cell.id, "arm": cell.arm, "seed": cell.seed}
+        )
+
+
+def untrained(plan: Plan, cell: Cell) -> Predictor:
+    """The cell's student before training, its method attached, all of it drawn by the seed."""
+    from preceptor.models.decoder import load_decoder
+    from preceptor.models.encoder import load_encoder
+    from preceptor.models.seeding import seeded
+
+    study = plan.study
+    student = study.students[cell.student]
+    weights = resolve(student.weights, plan.base_dir)
+    if isinstance(student, EncoderStudent):
+        model, tokenizer = load_encoder(weights, study.task.labels, cell.seed)
+    else:
+        model, tokenizer = load_decoder(weights)
+    method = cell.method(student)
+    with seeded(cell.seed):
+        model = METHODS[method.name].attach(model, method)
+    return Predictor(study.task, student, study.data.too_long, model, tokenizer)
+
+
+def training_rows(
+    predictor: Predictor, examples: Sequence[Example]
+) -> Sequence[LabelRow] | Sequence[TextRow]:
+    """What the fitting loop learns from: the same texts that prediction shows, and answers."""
+    task, tokenizer = predictor.task, predictor.tokenizer
+    if isinstance(predictor.student, EncoderStudent):
+        return [
+            label_row(tokenizer, predictor.shown(one), task.labels.index(str(one.target)))
+            for one in examples
+        ]
+    return [
+        text_row(tokenizer, predictor.shown(one), task.written(str(one.target)), task.loss)
+        for one in examples
+    ]
+
+
+def _scored(
+    plan: Plan, cell: Cell, predictor: Predictor
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Predictions and metrics of validation and test."""
+    splits = plan.drawn(cell.seed)
+    rows: list[dict[str, Any]] = []
+    metrics: dict[str, Any] = {}
+    for name, examples in (("validation", splits.validation), ("test", splits.test)):
+        if not examples:
+            continue
+        found = predictor.predict(examples, f"{cell.id}, {name}")
+        metrics[name] = {
+            reading: measured(one, examples, predictor.task.labels)
+            for reading, one in found.items()
+        }
+        for reading, one in found.items():
+            rows += _rows(name, reading, one, examples)
+    return rows, metrics
+
+
+def measured(
+    predictions: Predictions, examples: Sequence[Example], labels: Sequence[str]
+) -> dict[str, Any]:
+    """The task's metrics, and the log-loss where there are probabilities."""
+    import numpy as np
+
+    targets = [str(example.target) for example in examples]
+    metrics: dict[str, Any] = dict(score(targets, predictions.labels, labels))
+    if predictions.probabilities is not None:
+        columns = [labels.index(target) for target in targets]
+        right = predictions.probabilities[np.arange(len(targets)), columns]
+        metrics["log_loss"] = float(-np.log(np.clip(right, 1e-12, 1)).mean())
+    return metrics
+
+
+def _rows(
+    split: str, reading: str, predictions: Predictions, examples: Sequence[Example]
+) -> list[dict[str, Any]]:
+    texts: Sequence[str | None] = predictions.texts or [None] * len(examples)
+    probabilities = predictions.probabilities
+    return [
+        {
+            "split": split,
+            "id": example.id,
+            "target": example.target,
+            "reading": reading,
+            "prediction": label,
+            "text": text,
+            "probabilities": None if probabilities is None else probabilities[number].tolist(),
+        }
+        for number, (example, label, text) in enumerate(
+            zip(examples, predictions.labels, texts, strict=True)
+        )
+    ]

@@ -1,0 +1,183 @@
+"""What can be known to be wrong before a model is loaded or a call is paid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from preceptor.augment import AnyOperation
+from preceptor.augment.create import CreateSettings
+from preceptor.augment.rewrite import RewriteSettings
+from preceptor.data.example import Example
+from preceptor.data.problems import listed
+from preceptor.data.splits import check_labels
+from preceptor.errors import PreceptorError, SpecError
+from preceptor.llm.endpoint import check_key
+from preceptor.llm.settings import EmbeddedSettings, EndpointSettings
+from preceptor.models import weights
+from preceptor.study.file import hint
+from preceptor.study.plan import Cell, Plan
+from preceptor.study.spec import AnyStudent, MixArm, Study
+from preceptor.tasks.template import fields_of
+
+
+def check(plan: Plan) -> None:
+    """Refuse a study that cannot work, all its problems at once.
+
+    Raises:
+        SpecError: with every problem found.
+        DataError: the data themselves cannot be used (reported by the reader).
+    """
+    study = plan.study
+    problems = [*_teachers(study, plan.base_dir), *_arms(study), *_students(plan)]
+    if problems:
+        raise SpecError(_listed(problems))
+    problems = [*_fields(plan), *_prompts(plan), *_baselines(plan)]
+    if problems:
+        raise SpecError(_listed(problems))
+    check_labels(plan.splits, study.task.labels)
+    for seed in plan.draw_seeds:
+        plan.drawn(seed)
+
+
+def _listed(problems: list[str]) -> str:
+    head = f"{len(problems)} problem{'s' if len(problems) > 1 else ''} in the study"
+    return "\n".join([head, *(f"  {problem}" for problem in problems)])
+
+
+def _teachers(study: Study, base_dir: Path) -> Iterator[str]:
+    for name, teacher in study.teachers.items():
+        for problem in _teacher(teacher, base_dir):
+            yield f"teachers.{name}.{problem}"
+    if study.baselines.teacher and not study.teachers:
+        yield "teachers: baselines.teacher needs one and there is none"
+    for name, arm in study.operations().items():
+        yield from (f"arms.{name}.teacher: {problem}" for problem in _called(study, arm.teacher))
+
+
+def _called(study: Study, named: str | None) -> Iterator[str]:
+    known = list(study.teachers)
+    if named is None and len(known) != 1:
+        yield f"name one of the teachers: {', '.join(known)}" if known else "there is no teacher"
+    elif named is not None and named not in known:
+        yield f"no teacher is named {named!r}{hint(named, known)}"
+
+
+def _teacher(teacher: EndpointSettings | EmbeddedSettings, base_dir: Path) -> Iterator[str]:
+    if isinstance(teacher, EndpointSettings):
+        if not teacher.on_this_machine and not teacher.data_may_leave:
+            yield (
+                f"data_may_leave: {teacher.base_url} is not this machine, so your examples"
+                " would be sent there; set it to true to allow that"
+            )
+        yield from (f"key_env: {problem}" for problem in _reason(lambda: check_key(teacher)))
+        return
+    if find_spec("xllamacpp") is None:
+        yield "engine: embedded needs xllamacpp: pip install 'preceptor[embedded]'"
+    found = _reason(lambda: weights.find_gguf(teacher.weights, base_dir))
+    yield from (f"weights: {problem}" for problem in found)
+
+
+def _reason(action: Callable[[], object]) -> Iterator[str]:
+    try:
+        action()
+    except PreceptorError as error:
+        yield str(error)
+
+
+def _arms(study: Study) -> Iterator[str]:
+    operations = study.operations()
+    for name, arm in study.arms.items():
+        if isinstance(arm, MixArm):
+            for source in arm.of:
+                if source not in operations:
+                    guess = hint(source, list(operations))
+                    yield (
+                        f"arms.{name}.of: {source!r} is no arm that calls a teacher{guess}; those"
+                        f" are: {', '.join(operations) or 'none'}"
+                    )
+
+
+def _students(plan: Plan) -> Iterator[str]:
+    for name, student in plan.study.students.items():
+        wrong = weights.check(student.weights, plan.base_dir, student.kind)
+        if wrong:
+            yield f"students.{name}.weights: {wrong}"
+        for arm in student.arms or ():
+            if arm not in plan.study.arms:
+                guess = hint(arm, list(plan.study.arms))
+                yield f"students.{name}.arms: no arm is named {arm!r}{guess}"
+        yield from _grid(name, student)
+
+
+def _grid(name: str, student: AnyStudent) -> Iterator[str]:
+    known = [field for field in type(student.method).model_fields if field != "name"]
+    for key, values in student.grid.items():
+        if key not in known:
+            guess = hint(key, known)
+            yield f"students.{name}.grid: {student.method.name} has no setting {key!r}{guess}"
+            continue
+        for value in values:
+            try:
+                Cell("", name, ((key, value),), 0).method(student)
+            except ValidationError as error:
+                yield f"students.{name}.grid.{key}: {error.errors()[0]['msg']}; found {value!r}"
+
+
+def _everything(plan: Plan) -> list[Example]:
+    return [*plan.splits.train, *plan.splits.validation, *plan.splits.test]
+
+
+def _fields(plan: Plan) -> Iterator[str]:
+    """Every field that the task and the operations name must stand in every example."""
+    examples = _everything(plan)
+    inputs = set.intersection(*(set(example.inputs) for example in examples))
+    for field in sorted(fields_of(plan.study.task.input) - inputs):
+        guess = hint(field, sorted(inputs))
+        yield f"task.input: no input field {field!r}{guess}; the data have {listed(inputs)}"
+    train = plan.splits.train
+    readable = inputs | set.intersection(*(set(example.extra) for example in train))
+    for name, arm in plan.study.operations().items():
+        for key, field in _named_fields(arm):
+            allowed = inputs if key == "keep" else readable
+            if field not in allowed:
+                guess = hint(field, sorted(allowed))
+                yield f"arms.{name}.{key}: no field {field!r}{guess}; there are {listed(allowed)}"
+        if isinstance(arm, RewriteSettings) and not arm.fields and len(inputs) > 1:
+            yield f"arms.{name}.fields: name the fields to reword, of {', '.join(sorted(inputs))}"
+        if isinstance(arm, CreateSettings):
+            lacking = set(plan.study.task.input_fields) - {*arm.written(plan.study.task), *arm.keep}
+            if lacking:
+                yield f"arms.{name}.write: {', '.join(sorted(lacking))} is neither written nor kept"
+
+
+def _named_fields(arm: RewriteSettings | CreateSettings) -> Iterator[tuple[str, str]]:
+    if isinstance(arm, RewriteSettings):
+        yield from (("fields", field) for field in arm.fields)
+    else:
+        yield from (("keep", field) for field in arm.keep)
+        yield from (("write", field) for field in arm.write)
+
+
+def _prompts(plan: Plan) -> Iterator[str]:
+    for name, arm in plan.study.operations().items():
+        for problem in _reason(partial(_readable, arm, plan.base_dir)):
+            yield f"arms.{name}.prompt: {problem}"
+
+
+def _readable(arm: AnyOperation, base_dir: Path) -> None:
+    fields_of(arm.template(base_dir))
+
+
+def _baselines(plan: Plan) -> Iterator[str]:
+    field = plan.study.baselines.human
+    if field is None:
+        return
+    known = set.intersection(*({*one.inputs, *one.extra} for one in plan.splits.test))
+    if field not in known:
+        guess = hint(field, sorted(known))
+        yield f"baselines.human: no field {field!r}{guess}; there are {', '.join(sorted(known))}"

@@ -1,0 +1,225 @@
+"""From YAML text to a typed study: every problem at once, each with its line and a suggestion."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+import yaml
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from preceptor.data.problems import did_you_mean
+from preceptor.errors import SpecError
+from preceptor.settings import Settings
+from preceptor.study.spec import Study
+
+Loc = Sequence[int | str]
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2's words: only true and false are truth values, so yes and no can be labels."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, regexp) for tag, regexp in resolvers if tag != "tag:yaml.org,2002:bool"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:true|false)$"), list("tf"))
+
+
+def parse_value(text: str) -> Any:
+    """Read one YAML value, as in ``--set key=value``."""
+    return yaml.load(text, Loader=_Loader)
+
+
+def load_study(path: Path, overrides: Sequence[str] = ()) -> Study:
+    """Read a study file and apply ``--set`` overrides.
+
+    Raises:
+        SpecError: with every problem, its line, and what was probably meant.
+    """
+    if not path.is_file():
+        raise SpecError(
+            "the study file is not there", where=str(path), fix="`preceptor init DATA` writes one"
+        )
+    try:
+        text = path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise SpecError("the study file is not UTF-8", where=str(path), found=error) from error
+    return parse_study(text, str(path), overrides)
+
+
+def parse_study(text: str, name: str, overrides: Sequence[str] = ()) -> Study:
+    """Read a study from YAML text; ``name`` stands in messages."""
+    try:
+        node = yaml.compose(text, Loader=_Loader)
+        value = yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        raise SpecError("the study file is not YAML", where=name, found=error) from error
+    if not isinstance(value, dict) or node is None:
+        raise SpecError("the study file must hold keys and values", where=name, found=type(value))
+    twice = [f"{name}:{line}: {key}: stands there twice" for key, line in _duplicate_keys(node)]
+    for override in overrides:
+        _apply(value, override)
+    try:
+        study = Study.model_validate(value)
+    except ValidationError as error:
+        twice += [_problem(one, node, name) for one in error.errors()]
+    else:
+        if not twice:
+            return study
+    raise SpecError(_headed(twice))
+
+
+def _headed(problems: list[str]) -> str:
+    head = f"{len(problems)} problem{'s' if len(problems) > 1 else ''} in the study"
+    return "\n".join([head, *(f"  {problem}" for problem in problems)])
+
+
+def _apply(value: dict[str, Any], override: str) -> None:
+    """Set ``a.b.c=value`` in place; list items by number."""
+    path, sign, text = override.partition("=")
+    if not sign or not path.strip():
+        raise SpecError("--set takes key.key=value", found=override, expected="data.train.limit=60")
+    keys = path.strip().split(".")
+    here: Any = value
+    for key in keys[:-1]:
+        if isinstance(here, list):
+            here = here[_index(here, key, override)]
+        else:
+            if not isinstance(here.get(key), dict | list):
+                here[key] = _spelled_out(here.get(key), keys)
+            here = here[key]
+    if isinstance(here, list):
+        here[_index(here, keys[-1], override)] = parse_value(text)
+    else:
+        here[keys[-1]] = parse_value(text)
+
+
+def _spelled_out(word: Any, keys: Sequence[str]) -> dict[str, Any]:
+    """A bare word (`method: lora`) as the mapping it stands for, so that a key can be set."""
+    if not isinstance(word, str):
+        return {}
+    return {"operation": word} if keys[0] == "arms" else {"name": word}
+
+
+def _index(items: list[Any], key: str, override: str) -> int:
+    if not key.isdigit() or int(key) >= len(items):
+        raise SpecError(
+            "--set names an item of a list that is not there",
+            found=override,
+            expected=f"a number below {len(items)} in place of {key!r}",
+        )
+    return int(key)
+
+
+def _duplicate_keys(node: yaml.Node) -> Iterator[tuple[str, int]]:
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, child in node.value:
+            if key.value in seen:
+                yield key.value, key.start_mark.line + 1
+            seen.add(key.value)
+            yield from _duplicate_keys(child)
+    elif isinstance(node, yaml.SequenceNode):
+        for child in node.value:
+            yield from _duplicate_keys(child)
+
+
+def line_of(node: yaml.Node, loc: Loc) -> int:
+    """The line of the innermost part of ``loc`` that the file has; pydantic's tags are passed."""
+    line = node.start_mark.line + 1
+    for step in loc:
+        if isinstance(node, yaml.MappingNode):
+            for key, child in node.value:
+                if key.value == str(step):
+                    line, node = key.start_mark.line + 1, child
+                    break
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int):
+            node = node.value[step] if step < len(node.value) else node
+            line = node.start_mark.line + 1
+    return line
+
+
+def _problem(error: ErrorDetails, node: yaml.Node, name: str) -> str:
+    loc, owner = _walk(error["loc"])
+    key = ".".join(str(step) for step in loc)
+    return f"{name}:{line_of(node, error['loc'])}: {key}: {_words(error, loc, owner)}"
+
+
+def _words(error: ErrorDetails, loc: Loc, owner: type[Settings] | None) -> str:
+    if error["type"] == "extra_forbidden" and owner is not None:
+        fields = list(owner.model_fields)
+        return f"no such key{hint(str(loc[-1]), fields)}; keys here: {', '.join(fields)}"
+    if error["type"] == "union_tag_invalid":
+        allowed = str(error["ctx"]["expected_tags"]).replace("'", "").split(", ")
+        found = str(error["ctx"]["tag"])
+        return f"{found!r} is not one of {', '.join(allowed)}{hint(found, allowed)}"
+    if error["type"] == "union_tag_not_found":
+        return f"needs the key {error['ctx']['discriminator']}"
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "missing":
+        return "is needed and not there"
+    return f"{message}; found {error['input']!r}"
+
+
+def hint(word: str, known: Sequence[str]) -> str:
+    """A suggestion in brackets if a known word is near, else nothing."""
+    guess = did_you_mean(word, known)
+    return f" ({guess})" if guess else ""
+
+
+def _walk(loc: Loc) -> tuple[list[int | str], type[Settings] | None]:
+    """Follow a pydantic location through the types; union tags are left out.
+
+    Returns:
+        The location as a user wrote it, and the class whose key its last step is.
+    """
+    kinds: list[Any] = [Study]
+    owner: type[Settings] | None = Study
+    path: list[int | str] = []
+    for step in loc:
+        models = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Settings)]
+        tagged = [model for model in models if len(models) > 1 and step in _tags(model)]
+        if tagged:
+            kinds = tagged
+            continue
+        path.append(step)
+        owner = models[0] if models else None
+        fields = owner.model_fields if owner else {}
+        if step in fields:
+            kinds = list(_members(fields[str(step)].annotation))
+        else:
+            kinds = [inner for kind in kinds for inner in _items(kind)]
+    return path, owner
+
+
+def _tags(model: type[Settings]) -> list[Any]:
+    return [
+        value
+        for field in model.model_fields.values()
+        for value in get_args(field.annotation)
+        if isinstance(value, str)
+    ]
+
+
+def _members(kind: Any) -> Iterator[Any]:
+    """The members of a union, with wrappers taken off."""
+    origin = get_origin(kind)
+    if origin is Annotated:
+        yield from _members(get_args(kind)[0])
+    elif origin in (Union, UnionType):
+        for member in get_args(kind):
+            yield from _members(member)
+    else:
+        yield kind
+
+
+def _items(kind: Any) -> Iterator[Any]:
+    """What stands in a mapping or a list of this type."""
+    if get_args(kind):
+        yield from _members(get_args(kind)[-1])

@@ -1,0 +1,203 @@
+"""Arms and cells of a study, and the parts of a run folder that they become."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from preceptor.data.example import Example
+from preceptor.data.readers import READERS
+from preceptor.data.splits import Splits, draw
+from preceptor.llm import identity_of
+from preceptor.models.weights import resolve
+from preceptor.store.fingerprint import file_hash
+from preceptor.store.parts import Part
+from preceptor.study.spec import AnyStudent, MixArm, Study
+from preceptor.tune.methods import MethodSettings
+from preceptor.tune.settings import Budget
+
+_STAGES = {"data": 1, "arms": 1, "cells": 1, "baselines": 1}
+_METHOD: TypeAdapter[Any] = TypeAdapter(MethodSettings)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The smallest thing that is trained and scored: arm x student x setting x seed."""
+
+    arm: str
+    student: str
+    setting: tuple[tuple[str, Any], ...]
+    seed: int
+
+    @property
+    def setting_name(self) -> str:
+        """The grid's values as text ("alpha=32"), or "default"."""
+        return ",".join(f"{key}={value}" for key, value in self.setting) or "default"
+
+    @property
+    def id(self) -> str:
+        """The cell's name; its folder below ``cells/``."""
+        return f"{self.student}/{self.setting_name}/{self.arm}/seed-{self.seed}"
+
+    def method(self, student: AnyStudent) -> MethodSettings:
+        """The student's method with this cell's grid values in it."""
+        values = {**student.method.model_dump(), **dict(self.setting)}
+        method: MethodSettings = _METHOD.validate_python(values)
+        return method
+
+
+def cells_of(study: Study) -> Iterator[Cell]:
+    """All cells, seed by seed, so that the first comparison is complete early."""
+    for seed, (name, student) in itertools.product(study.seeds, study.students.items()):
+        if seed in study.seeds[: student.seeds]:
+            for setting in _settings(student):
+                for arm in student.arms or study.arms:
+                    yield Cell(arm, name, setting, seed)
+
+
+def _settings(student: AnyStudent) -> Iterator[tuple[tuple[str, Any], ...]]:
+    names = list(student.grid)
+    for values in itertools.product(*student.grid.values()):
+        yield tuple(zip(names, values, strict=True))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study with its data at hand: what is to be made, and from what.
+
+    Attributes:
+        study: the study.
+        base_dir: the folder of its file; paths in the study are relative to it.
+        out: the run folder.
+    """
+
+    study: Study
+    base_dir: Path
+    out: Path
+
+    @cached_property
+    def splits(self) -> Splits:
+        """The data as the reader gives it."""
+        reader = READERS[self.study.data.reader]
+        splits: Splits = reader.read(self.study.data, self.base_dir)
+        return splits
+
+    def drawn(self, seed: int) -> Splits:
+        """The data of one seed: its own labelled subset."""
+        return draw(self.splits, self.study.draw_seed(seed), self.study.data)
+
+    @property
+    def held_out(self) -> list[Example]:
+        """Validation and test examples, for the contamination filter's eyes."""
+        drawn = self.drawn(0)
+        return [*drawn.validation, *drawn.test]
+
+    @cached_property
+    def cells(self) -> list[Cell]:
+        """All cells in the order in which they are run."""
+        return list(cells_of(self.study))
+
+    @cached_property
+    def arms(self) -> list[tuple[str, int]]:
+        """Arm and draw seed of every training set that the cells need, sources before mixes."""
+        needed = dict.fromkeys(
+            (name, self.study.draw_seed(cell.seed))
+            for cell in self.cells
+            for name in (*self._sources(cell.arm), cell.arm)
+        )
+        return sorted(needed, key=lambda arm: isinstance(self.study.arms[arm[0]], MixArm))
+
+    def _sources(self, name: str) -> list[str]:
+        arm = self.study.arms[name]
+        return list(arm.of) if isinstance(arm, MixArm) else []
+
+    @cached_property
+    def data_part(self) -> Part:
+        """The examples as they were read."""
+        reader = self.study.data.model_dump(mode="json", exclude={"too_long"})
+        files = {path.name: file_hash(path) for path in self.splits.files}
+        made_from = {"stage": _STAGES["data"], "data": reader, "files": files}
+        return Part(self.out / "data", made_from)
+
+    @cached_property
+    def _teachers(self) -> dict[str, dict[str, Any]]:
+        return {name: identity_of(one, self.base_dir) for name, one in self.study.teachers.items()}
+
+    def arm_part(self, name: str, draw_seed: int) -> Part:
+        """One arm's training set under one draw seed."""
+        arm = self.study.arms[name]
+        operation = self.study.operations().get(name)
+        made_from: dict[str, Any] = {
+            "stage": _STAGES["arms"],
+            "data": self.data_part.fingerprint,
+            "draw_seed": draw_seed,
+            f"arms.{name}": arm.model_dump(mode="json"),
+        }
+        if isinstance(arm, MixArm):
+            made_from["of"] = {
+                source: self.arm_part(source, draw_seed).fingerprint for source in arm.of
+            }
+        elif operation is not None:
+            made_from |= {
+                "teacher": self._teachers[self.study.teacher_of(operation)],
+                "curation": self.study.curation.model_dump(mode="json"),
+                "prompt": operation.template(self.base_dir),
+                "task": self.study.task.model_dump(
+                    mode="json", include={"labels", "descriptions", "about", "input"}
+                ),
+            }
+        return Part(self.out / "arms" / name / f"seed-{draw_seed}", made_from)
+
+    def cell_part(self, cell: Cell) -> Part:
+        """One trained and scored student."""
+        student = self.study.students[cell.student]
+        made_from = {
+            "stage": _STAGES["cells"],
+            "arm": self.arm_part(cell.arm, self.study.draw_seed(cell.seed)).fingerprint,
+            f"students.{cell.student}": student.model_dump(
+                mode="json", exclude={"grid", "arms", "seeds", "budget", "stands_for"}
+            ),
+            "weights": resolve(student.weights, self.base_dir).identity(),
+            "setting": dict(cell.setting),
+            "seed": cell.seed,
+            "budget": self.budget(student).model_dump(mode="json"),
+            "task": self.study.task.model_dump(mode="json", exclude={"descriptions", "about"}),
+            "too_long": self.study.data.too_long,
+        }
+        return Part(self.out / "cells" / cell.id, made_from)
+
+    def baselines_part(self, seed: int) -> Part:
+        """What the students of one draw seed are set beside."""
+        made_from = {
+            "stage": _STAGES["baselines"],
+            "data": self.data_part.fingerprint,
+            "draw_seed": seed,
+            "baselines": self.study.baselines.model_dump(mode="json"),
+            "task": self.study.task.model_dump(mode="json"),
+        }
+        if self.study.baselines.teacher:
+            made_from["teachers"] = self._teachers
+        return Part(self.out / "baselines" / f"seed-{seed}", made_from)
+
+    def budget(self, student: AnyStudent) -> Budget:
+        """The student's own budget or the study's."""
+        return student.budget or self.study.budget
+
+    @cached_property
+    def draw_seeds(self) -> list[int]:
+        """The seeds that draw subsets and sample the teacher."""
+        return list(dict.fromkeys(self.study.draw_seed(seed) for seed in self.study.seeds))
+
+    def parts(self) -> dict[str, Part]:
+        """Every part of the run by its name, in the order in which they are made."""
+        named = {"data": self.data_part}
+        named |= {f"arms/{name}/seed-{seed}": self.arm_part(name, seed) for name, seed in self.arms}
+        named |= {f"baselines/seed-{seed}": self.baselines_part(seed) for seed in self.draw_seeds}
+        named |= {f"cells/{cell.id}": self.cell_part(cell) for cell in self.cells}
+        return named

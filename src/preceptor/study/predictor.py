@@ -1,0 +1,189 @@
+"""A trained student with all that its predictions depend on: one template, one answer reader."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter
+
+from preceptor.data.example import Example
+from preceptor.data.splits import TooLong
+from preceptor.errors import PreceptorError
+from preceptor.models.weights import Weights
+from preceptor.store.atomic import write_json
+from preceptor.study.spec import AnyStudent, EncoderStudent
+from preceptor.tasks.choice import ChoiceTask
+
+if TYPE_CHECKING:
+    import numpy as np
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+_FILE = "preceptor.json"
+_STUDENT: TypeAdapter[AnyStudent] = TypeAdapter(AnyStudent)
+_BATCH_TOKENS = 4
+"""A batch without gradients may be this many times a training batch."""
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What one reading of a student says.
+
+    Attributes:
+        labels: the label of every example; None where the text could not be read.
+        probabilities: [examples, labels], rows adding up to 1; None for generation.
+        texts: what was written; None where nothing was.
+    """
+
+    labels: list[str | None]
+    probabilities: np.ndarray | None
+    texts: list[str] | None
+
+
+@dataclass
+class Predictor:
+    """A student that can be asked.
+
+    Attributes:
+        task: templates and answer reader.
+        student: its settings.
+        too_long: what happens to inputs that do not fit.
+        model: the trained model.
+        tokenizer: its tokenizer.
+        cut: how many inputs were cut to fit so far.
+    """
+
+    task: ChoiceTask
+    student: AnyStudent
+    too_long: TooLong
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    cut: int = 0
+
+    @property
+    def room(self) -> int:
+        """Tokens for a framed input, so that the longest answer fits behind it."""
+        from preceptor.models.decoder import context_window
+
+        window = context_window(self.model) or self.student.fit.max_length
+        length = min(self.student.fit.max_length, window)
+        if isinstance(self.student, EncoderStudent):
+            return length
+        answers = [
+            self.tokenizer(self.task.written(label))["input_ids"] for label in self.task.labels
+        ]
+        longest = 2 + max(len(answer) for answer in answers)
+        writes = "generation" in self.student.readings
+        return length - max(longest, self.student.max_new_tokens if writes else 0)
+
+    def shown(self, example: Example) -> str:
+        """What the student reads: the input (encoder) or the framed prompt (decoder), fitted.
+
+        Raises:
+            DataError: it is too long and the study refuses to cut.
+        """
+        from preceptor.models.tokens import fit_input
+
+        encoder = isinstance(self.student, EncoderStudent)
+        frame = str if encoder else self.task.frame
+        text, cut = fit_input(
+            self.tokenizer,
+            frame,
+            self.task.show(example),
+            self.room,
+            self.too_long,
+            example_id=example.id,
+        )
+        self.cut += cut
+        return frame(text)
+
+    def predict(self, examples: Sequence[Example], title: str) -> dict[str, Predictions]:
+        """Every reading's predictions, in the order of the examples."""
+        texts = [self.shown(example) for example in examples]
+        if isinstance(self.student, EncoderStudent):
+            return {"classifier": self._classify(texts, title)}
+        ways = {"likelihood": self._likelihood, "generation": self._generate}
+        return {name: ways[name](texts, f"{title}, {name}") for name in self.student.readings}
+
+    @property
+    def _tokens(self) -> int:
+        return _BATCH_TOKENS * self.student.fit.batch_tokens
+
+    def _classify(self, texts: list[str], title: str) -> Predictions:
+        from preceptor.evaluate.classify import class_probabilities
+
+        found = class_probabilities(
+            self.model, self.tokenizer, texts, batch_tokens=self._tokens, label=title
+        )
+        return self._argmax(found)
+
+    def _likelihood(self, prompts: list[str], title: str) -> Predictions:
+        from scipy.special import softmax
+
+        from preceptor.evaluate.likelihood import label_scores
+
+        answers = [self.task.written(label) for label in self.task.labels]
+        scores = label_scores(
+            self.model, self.tokenizer, prompts, answers, batch_tokens=self._tokens, label=title
+        )
+        return self._argmax(softmax(scores, axis=1))
+
+    def _argmax(self, probabilities: np.ndarray) -> Predictions:
+        labels: list[str | None] = [self.task.labels[row.argmax()] for row in probabilities]
+        return Predictions(labels, probabilities, None)
+
+    def _generate(self, prompts: list[str], title: str) -> Predictions:
+        from preceptor.evaluate.decode import generate
+
+        student = self.student
+        if isinstance(student, EncoderStudent):
+            raise TypeError("an encoder writes nothing")
+        texts = generate(
+            self.model,
+            self.tokenizer,
+            prompts,
+            student.decoding,
+            max_new_tokens=student.max_new_tokens,
+            batch_tokens=self._tokens,
+            label=title,
+        )
+        return Predictions([self.task.read(text) for text in texts], None, texts)
+
+    def save(self, folder: Path, weights: Weights, cell: dict[str, Any]) -> None:
+        """Write the model, its tokenizer and what its predictions depend on."""
+        from preceptor.models.save import save
+
+        save(self.model, self.tokenizer, folder, weights)
+        value = {
+            "format": 1,
+            "task": self.task.model_dump(mode="json"),
+            "student": self.student.model_dump(mode="json"),
+            "too_long": self.too_long,
+            "cell": cell,
+        }
+        write_json(folder / _FILE, value)
+
+
+def load_predictor(folder: Path) -> Predictor:
+    """Load what :meth:`Predictor.save` wrote.
+
+    Raises:
+        PreceptorError: the folder holds no saved student, or its base is not the one it was
+            trained on.
+    """
+    from preceptor.models.save import load_saved
+
+    if not (folder / _FILE).is_file():
+        raise PreceptorError(
+            "no trained student in this folder",
+            where=str(folder),
+            fix="the study keeps its best cells alone unless it says keep: all",
+        )
+    value = json.loads((folder / _FILE).read_text("utf-8"))
+    model, tokenizer = load_saved(folder)
+    task = ChoiceTask.model_validate(value["task"])
+    student = _STUDENT.validate_python(value["student"])
+    return Predictor(task, student, value["too_long"], model, tokenizer)

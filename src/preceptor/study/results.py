@@ -1,0 +1,290 @@
+"""From the parts of a run to ``results.json``: what the report reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from preceptor.data.leakage import leakage, summary
+from preceptor.data.readers.pubmedqa import PubmedqaSettings
+from preceptor.data.sampling import label_counts
+from preceptor.evaluate.statistics import Interval, Metric, mean_interval, paired_difference
+from preceptor.llm import identity_of
+from preceptor.llm.chat import Usage
+from preceptor.models.weights import resolve
+from preceptor.store.tables import read_rows
+from preceptor.study.environment import environment
+from preceptor.study.plan import Cell, Plan
+from preceptor.study.spec import AnyStudent, DecoderStudent
+
+_METRICS: tuple[Metric, ...] = ("accuracy", "macro_f1")
+_AGAINST = ("none", "repeat")
+_SHOWN_LEAKS = 20
+_Key = tuple[str, str]
+
+
+def collect(
+    plan: Plan, failed: list[dict[str, str]], seconds: float, finished: bool
+) -> dict[str, Any]:
+    """Everything the report shows, as JSON values; parts that are not there yet are left out."""
+    study = plan.study
+    done = [cell for cell in plan.cells if plan.cell_part(cell).exists()]
+    chosen = choose(plan, done)
+    return {
+        "format": 1,
+        "study": study.name,
+        "description": study.description,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": seconds,
+        "finished": finished and len(done) == len(plan.cells),
+        "limits": list(study.limits),
+        "environment": environment(),
+        "budget": study.budget.model_dump(mode="json", exclude_none=True),
+        "choose_by": study.choose_by,
+        "task": study.task.model_dump(mode="json"),
+        "data": _data(plan),
+        "teachers": _teachers(plan),
+        "arms": _arms(plan),
+        "baselines": [row for seed in plan.draw_seeds for row in _baselines(plan, seed)],
+        "cells": [_cell(plan, cell, cell in chosen.values()) for cell in done],
+        "failed": failed,
+        "scores": [row for key, cells in _groups(chosen) for row in _scores(plan, key, cells)],
+        "comparisons": list(_comparisons(plan, dict(_groups(chosen)))),
+        "best": next((cell.id for cell in best_cells(plan, chosen.values()).values()), None),
+        "report": study.report.model_dump(mode="json"),
+    }
+
+
+def _json(path: Path) -> Any:
+    return json.loads(path.read_text("utf-8")) if path.is_file() else {}
+
+
+def _result(plan: Plan, cell: Cell) -> dict[str, Any]:
+    found: dict[str, Any] = _json(plan.out / "cells" / cell.id / "result.json")
+    return found
+
+
+def rests_on(student: AnyStudent) -> str:
+    """The reading that comparisons and choices rest on."""
+    return student.readings[0] if isinstance(student, DecoderStudent) else "classifier"
+
+
+def _merit(plan: Plan, cell: Cell) -> float | None:
+    """How good a cell is on validation, more being better; None without a validation split."""
+    readings = _result(plan, cell)["splits"].get("validation")
+    if not readings:
+        return None
+    by = plan.study.choose_by
+    first = rests_on(plan.study.students[cell.student])
+    reading = "likelihood" if by == "log_loss" and first == "generation" else first
+    figure: float = readings[reading][by]
+    return -figure if by == "log_loss" else figure
+
+
+def choose(plan: Plan, done: Sequence[Cell]) -> dict[tuple[str, str, int], Cell]:
+    """The setting of every student, arm and seed that does best on validation.
+
+    Of equals, and where there is no validation split, the first in the grid.
+    """
+    chosen: dict[tuple[str, str, int], Cell] = {}
+    for cell in done:
+        key = (cell.student, cell.arm, cell.seed)
+        if key not in chosen or _better(plan, cell, chosen[key]):
+            chosen[key] = cell
+    return chosen
+
+
+def _better(plan: Plan, cell: Cell, other: Cell) -> bool:
+    ours, theirs = _merit(plan, cell), _merit(plan, other)
+    return ours is not None and theirs is not None and ours > theirs
+
+
+def best_cells(plan: Plan, cells: Iterable[Cell]) -> dict[str, Cell]:
+    """The best cell of every student by validation, the best of all first."""
+    best: dict[str, Cell] = {}
+    for cell in cells:
+        if _merit(plan, cell) is None:
+            continue
+        if cell.student not in best or _better(plan, cell, best[cell.student]):
+            best[cell.student] = cell
+    order = sorted(best.values(), key=lambda cell: _merit(plan, cell) or 0.0, reverse=True)
+    return {cell.student: cell for cell in order}
+
+
+def _cell(plan: Plan, cell: Cell, chosen: bool) -> dict[str, Any]:
+    student = plan.study.students[cell.student]
+    weights = resolve(student.weights, plan.base_dir)
+    folder = plan.out / "cells" / cell.id
+    return {
+        "id": cell.id,
+        "arm": cell.arm,
+        "student": cell.student,
+        "kind": student.kind,
+        "method": student.method.name,
+        "setting": dict(cell.setting),
+        "seed": cell.seed,
+        "chosen": chosen,
+        "budget": plan.budget(student).model_dump(mode="json", exclude_none=True),
+        "weights": {"ref": student.weights, "note": weights.note, "stands_for": student.stands_for},
+        **_result(plan, cell),
+        "path": f"cells/{cell.id}",
+        "model": f"cells/{cell.id}/model" if (folder / "model").is_dir() else None,
+    }
+
+
+def _data(plan: Plan) -> dict[str, Any]:
+    splits = plan.drawn(plan.draw_seeds[0])
+    data = plan.study.data
+    columns = None if isinstance(data, PubmedqaSettings) else data.columns
+    record = _json(plan.out / "data" / "data.json")
+    shown = {**splits.labelled(), "train": plan.splits.train}
+    return {
+        "reader": data.reader,
+        "files": [path.name for path in plan.splits.files],
+        "columns": columns.fields() if columns else {},
+        "counts": {name: label_counts(examples) for name, examples in shown.items()},
+        "labelled_per_seed": len(splits.train),
+        "draw_seeds": plan.draw_seeds,
+        "notes": record.get("notes", []),
+        "dropped": record.get("dropped", []),
+        "leakage": _leakage(plan),
+    }
+
+
+def _leakage(plan: Plan) -> dict[str, Any]:
+    leaks = leakage(plan.splits, plan.study.task.show)
+    return {"rows": summary(leaks), "examples": [asdict(leak) for leak in leaks[:_SHOWN_LEAKS]]}
+
+
+def _teachers(plan: Plan) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "engine": teacher.engine,
+            "stands_for": teacher.stands_for,
+            "identity": identity_of(teacher, plan.base_dir),
+            "usage": _used(plan, name),
+        }
+        for name, teacher in plan.study.teachers.items()
+    ]
+
+
+def _used(plan: Plan, name: str) -> dict[str, Any]:
+    """What a teacher was asked in all of the run, by the records of its arms and baselines."""
+    operations = plan.study.operations()
+    used = [
+        _json(plan.arm_part(arm, seed).folder / "arm.json").get("usage")
+        for arm, seed in plan.arms
+        if arm in operations and plan.study.teacher_of(operations[arm]) == name
+    ]
+    rows = [row for seed in plan.draw_seeds for row in _baselines(plan, seed)]
+    used += [row["usage"] for row in rows if row.get("teacher") == name]
+    return asdict(sum((Usage(**one) for one in used if one), Usage()))
+
+
+def _arms(plan: Plan) -> dict[str, Any]:
+    arms: dict[str, Any] = {
+        name: {"operation": arm.operation, "teacher": getattr(arm, "teacher", None), "seeds": []}
+        for name, arm in plan.study.arms.items()
+    }
+    for name, seed in plan.arms:
+        record = _json(plan.arm_part(name, seed).folder / "arm.json")
+        if record:
+            arms[name]["seeds"].append({**record, "path": f"arms/{name}/seed-{seed}"})
+    return arms
+
+
+def _baselines(plan: Plan, seed: int) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = _json(plan.baselines_part(seed).folder / "baselines.json") or []
+    return rows
+
+
+def _groups(
+    chosen: Mapping[tuple[str, str, int], Cell],
+) -> Iterator[tuple[_Key, dict[int, Cell]]]:
+    """Cells by student and arm, then by seed."""
+    groups: dict[_Key, dict[int, Cell]] = {}
+    for (student, arm, seed), cell in chosen.items():
+        groups.setdefault((student, arm), {})[seed] = cell
+    yield from groups.items()
+
+
+def _readings(plan: Plan, student: str) -> tuple[str, ...]:
+    one = plan.study.students[student]
+    return one.readings if isinstance(one, DecoderStudent) else ("classifier",)
+
+
+def _scores(plan: Plan, key: _Key, cells: Mapping[int, Cell]) -> Iterator[dict[str, Any]]:
+    """An arm's mean over its seeds; settings are those that validation chose, seed by seed."""
+    student, arm = key
+    targets = _targets(plan)
+    for reading in _readings(plan, student):
+        rows = [_predictions(plan, cell)[reading] for cell in cells.values()]
+        for metric in _METRICS:
+            found = mean_interval(rows, targets, plan.study.task.labels, metric)
+            yield {
+                "student": student,
+                "arm": arm,
+                "setting": "chosen",
+                "reading": reading,
+                "metric": metric,
+                **_told(found, "mean"),
+            }
+
+
+def _comparisons(plan: Plan, groups: Mapping[_Key, Mapping[int, Cell]]) -> Iterator[dict[str, Any]]:
+    """Every arm against `none` and `repeat`, on the seeds that both have."""
+    targets = _targets(plan)
+    for (student, arm), cells in groups.items():
+        for against in _AGAINST:
+            others = groups.get((student, against), {})
+            seeds = [seed for seed in cells if seed in others]
+            if arm == against or not seeds or (arm, against) == ("none", "repeat"):
+                continue
+            for reading in _readings(plan, student):
+                ours = [_predictions(plan, cells[seed])[reading] for seed in seeds]
+                theirs = [_predictions(plan, others[seed])[reading] for seed in seeds]
+                for metric in _METRICS:
+                    found = paired_difference(ours, theirs, targets, plan.study.task.labels, metric)
+                    yield {
+                        "student": student,
+                        "reading": reading,
+                        "arm": arm,
+                        "against": against,
+                        "metric": metric,
+                        **_told(found, "difference"),
+                        "verdict": found.verdict,
+                    }
+
+
+def _told(found: Interval, name: str) -> dict[str, Any]:
+    return {
+        name: found.mean,
+        "low": found.low,
+        "high": found.high,
+        "seeds": found.seeds,
+        "items": found.items,
+        "scope": found.scope,
+    }
+
+
+def _targets(plan: Plan) -> list[str]:
+    return [str(example.target) for example in plan.drawn(plan.draw_seeds[0]).test]
+
+
+@cache
+def _test_rows(path: Path) -> list[dict[str, Any]]:
+    return [row for row in read_rows(path) if row["split"] == "test"]
+
+
+def _predictions(plan: Plan, cell: Cell) -> dict[str, list[str | None]]:
+    """Test predictions of every reading, in the order of the test split."""
+    found: dict[str, list[str | None]] = {}
+    for row in _test_rows(plan.out / "cells" / cell.id / "predictions.parquet"):
+        found.setdefault(row["reading"], []).append(row["prediction"])
+    return found

@@ -1,0 +1,193 @@
+"""The order of a run: data, arms, baselines, cells, results, report; and how it continues."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+
+import yaml
+
+from preceptor.data.example import COLUMNS, to_row
+from preceptor.errors import PreceptorError, StaleRunError
+from preceptor.llm import open_teacher
+from preceptor.llm.chat import Teacher
+from preceptor.store.atomic import sweep, write_json, write_text
+from preceptor.store.parts import Part
+from preceptor.store.tables import write_rows
+from preceptor.study.arms import fill_arm
+from preceptor.study.baselines import fill_baselines
+from preceptor.study.cells import fill_cell
+from preceptor.study.check import check
+from preceptor.study.plan import Cell, Plan
+from preceptor.study.results import best_cells, collect
+
+Say = Callable[[str], None]
+
+
+def run(plan: Plan, redo: bool, say: Say) -> Path:
+    """Make what is missing of a run, then its results and its report.
+
+    Args:
+        plan: the study with its data.
+        redo: throw away parts that were made from something else than the study says.
+        say: where progress is told, a line at a time.
+
+    Returns:
+        The report's path.
+
+    Raises:
+        SpecError: the study cannot work.
+        StaleRunError: the folder holds parts of another study and ``redo`` is not set.
+    """
+    check(plan)
+    with _locked(plan.out):
+        sweep(plan.out)
+        _refuse_stale(plan, redo)
+        write_text(plan.out / "study.yaml", study_text(plan))
+        started = time.monotonic()
+        failed: list[dict[str, str]] = []
+        try:
+            _make_parts(plan, failed, say)
+        except KeyboardInterrupt:
+            _conclude(plan, failed, time.monotonic() - started, finished=False)
+            raise
+        page = _conclude(plan, failed, time.monotonic() - started, finished=True)
+        _keep_models(plan)
+    return page
+
+
+def study_text(plan: Plan) -> str:
+    """The study as it is run, overrides and defaults included."""
+    value = plan.study.model_dump(mode="json", exclude_unset=True)
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100)
+
+
+@contextmanager
+def _locked(out: Path) -> Iterator[None]:
+    """One process a run folder."""
+    from filelock import FileLock, Timeout
+
+    out.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(out / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise PreceptorError(
+            "another process works in this run folder",
+            where=str(out),
+            fix="wait for it to end, or give another folder with --out",
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _refuse_stale(plan: Plan, redo: bool) -> None:
+    parts = plan.parts()
+    stale = {name: found for name, part in parts.items() if (found := part.differences())}
+    if stale and not redo:
+        raise StaleRunError(
+            "this run folder was made from something else",
+            where=str(plan.out),
+            found=_told(stale),
+            fix="give a new folder with --out, or --redo to make these parts and all below anew"
+            f" ({len(stale)} of {len(parts)} parts)",
+        )
+    for name in stale:
+        shutil.rmtree(parts[name].folder)
+
+
+def _told(stale: dict[str, list[str]], limit: int = 6) -> str:
+    """The differences that name a setting or a file, before those that only follow from them."""
+    changes = [f"{name}: {change}" for name, found in stale.items() for change in found]
+    roots = [change for change in changes if not _follows(change)] or changes
+    more = f"\n    and {len(roots) - limit} more" if len(roots) > limit else ""
+    return "\n    " + "\n    ".join(roots[:limit]) + more
+
+
+def _follows(change: str) -> bool:
+    """Whether a change is that of a fingerprint, which says only that something above changed."""
+    return re.fullmatch(r".*: [0-9a-f]{64} -> [0-9a-f]{64}", change) is not None
+
+
+def _make_parts(plan: Plan, failed: list[dict[str, str]], say: Say) -> None:
+    plan.data_part.make(partial(_fill_data, plan))
+    with _teachers(plan) as teachers:
+        for name, seed in plan.arms:
+            _stage(plan.arm_part(name, seed), f"arm {name}, seed {seed}", say)(
+                partial(fill_arm, plan, name, seed, teachers)
+            )
+        for seed in plan.draw_seeds:
+            _stage(plan.baselines_part(seed), f"baselines, seed {seed}", say)(
+                partial(fill_baselines, plan, seed, teachers)
+            )
+    for number, cell in enumerate(plan.cells, 1):
+        _run_cell(plan, cell, f"cell {number} of {len(plan.cells)}: {cell.id}", failed, say)
+
+
+def _run_cell(plan: Plan, cell: Cell, title: str, failed: list[dict[str, str]], say: Say) -> None:
+    """One failed cell is reported and does not stop the rest."""
+    try:
+        _stage(plan.cell_part(cell), title, say)(partial(fill_cell, plan, cell))
+    except PreceptorError as error:
+        failed.append({"id": cell.id, "error": str(error)})
+        say(f"{title}: failed: {error}")
+
+
+def _stage(part: Part, title: str, say: Say) -> Callable[[Callable[[Path], None]], None]:
+    def make(fill: Callable[[Path], None]) -> None:
+        if part.exists():
+            say(f"{title}: there already")
+            return
+        started = time.monotonic()
+        part.make(fill)
+        say(f"{title}: {time.monotonic() - started:.1f} s")
+
+    return make
+
+
+@contextmanager
+def _teachers(plan: Plan) -> Iterator[dict[str, Teacher]]:
+    """The study's teachers; an engine starts with the first call that the cache cannot answer."""
+    with ExitStack() as stack:
+        yield {
+            name: stack.enter_context(open_teacher(settings, base_dir=plan.base_dir))
+            for name, settings in plan.study.teachers.items()
+        }
+
+
+def _fill_data(plan: Plan, folder: Path) -> None:
+    splits = plan.splits
+    rows = [
+        {**to_row(example), "split": name}
+        for name in ("train", "validation", "test", "unlabelled")
+        for example in getattr(splits, name)
+    ]
+    write_rows(folder / "examples.parquet", rows, (*COLUMNS, "split"))
+    dropped = [{"where": one.where, "reason": one.reason} for one in splits.dropped]
+    write_json(folder / "data.json", {"notes": splits.notes, "dropped": dropped})
+
+
+def _conclude(plan: Plan, failed: list[dict[str, str]], seconds: float, finished: bool) -> Path:
+    from preceptor.report.page import write_report
+
+    results = collect(plan, failed, seconds, finished and not failed)
+    write_json(plan.out / "results.json", results)
+    return write_report(plan.out)
+
+
+def _keep_models(plan: Plan) -> None:
+    """Remove the trained tensors that the study does not keep; scores and predictions stay."""
+    if plan.study.keep == "all":
+        return
+    best = best_cells(plan, plan.cells) if plan.study.keep == "best" else {}
+    kept = {cell.id for cell in best.values()}
+    for cell in plan.cells:
+        if cell.id not in kept:
+            shutil.rmtree(plan.out / "cells" / cell.id / "model", ignore_errors=True)

@@ -1,0 +1,195 @@
+"""The study file, typed. Every key is explained by the text below it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, field_validator
+
+from preceptor.augment import AnyOperation
+from preceptor.augment.create import CreateSettings
+from preceptor.augment.operation import Amount
+from preceptor.augment.rewrite import RewriteSettings
+from preceptor.curate import CurationSettings
+from preceptor.data.readers import ReaderSettings
+from preceptor.evaluate.settings import Decoding
+from preceptor.llm.settings import TeacherSettings
+from preceptor.settings import Settings
+from preceptor.tasks.choice import ChoiceTask
+from preceptor.tune.methods import MethodSettings
+from preceptor.tune.settings import Budget, FitSettings
+
+
+def _named(key: str) -> BeforeValidator:
+    """Let a bare word stand for a part that has only its name: ``lora`` is ``{name: lora}``."""
+    return BeforeValidator(
+        lambda value: {key: value} if isinstance(value, str) else value,
+        json_schema_input_type=str | dict[str, Any],
+    )
+
+
+class NoneArm(Settings):
+    """The human examples alone."""
+
+    operation: Literal["none"]
+
+
+class RepeatArm(Settings):
+    """The human examples repeated: the control for "more steps, not better data"."""
+
+    operation: Literal["repeat"]
+    amount: Amount = "1x"
+    """how many repeated rows beside the human ones"""
+
+
+class MixArm(Settings):
+    """The made rows of other arms together (combinedQA)."""
+
+    operation: Literal["mix"]
+    of: Annotated[
+        dict[str, Amount | None],
+        BeforeValidator(
+            lambda value: dict.fromkeys(value) if isinstance(value, list) else value,
+            json_schema_input_type=list[str] | dict[str, Amount | None],
+        ),
+    ] = Field(min_length=1)
+    """names of other arms, all their made rows; or a mapping of name to amount"""
+
+
+ArmSettings = Annotated[
+    Annotated[
+        NoneArm | RepeatArm | RewriteSettings | CreateSettings | MixArm,
+        Field(discriminator="operation"),
+    ],
+    _named("operation"),
+]
+
+
+class StudentSettings(Settings):
+    """What every student has."""
+
+    weights: str
+    """a known package (smollm2, minilm), a folder, a GGUF file, or a hub id (org/name[@rev])"""
+    stands_for: str | None = None
+    """the model that a paper used, where this one is a substitute for it; the report says so"""
+    method: Annotated[MethodSettings, _named("name")]
+    """how the weights move: full or lora, by name or with settings"""
+    fit: FitSettings = FitSettings()
+    budget: Budget | None = None
+    """this student's own budget, in place of the study's"""
+    grid: Mapping[str, list[Any]] = {}
+    """method settings to try, each with a list of values (alpha: [32, 64]); every combination
+    is a cell, and the validation split chooses"""
+    arms: tuple[str, ...] | None = None
+    """train it on these arms only"""
+    seeds: int | None = Field(None, ge=1)
+    """train it under the first so many seeds only"""
+
+
+class DecoderStudent(StudentSettings):
+    """A causal language model; predicts by writing an answer and by label likelihood."""
+
+    kind: Literal["decoder"]
+    decoding: Decoding = "default"
+    """how it writes: `default` is greedy; `drllama` are the paper's processors and beams"""
+    readings: tuple[Literal["likelihood", "generation"], ...] = ("likelihood", "generation")
+    """how predictions are made and scored; the first is the one that comparisons rest on"""
+    max_new_tokens: int = Field(32, ge=1)
+    """tokens of a written answer at most"""
+
+
+class EncoderStudent(StudentSettings):
+    """An encoder with a classification head."""
+
+    kind: Literal["encoder"]
+
+
+AnyStudent = Annotated[DecoderStudent | EncoderStudent, Field(discriminator="kind")]
+
+
+class Baselines(Settings):
+    """What the students' scores are set beside."""
+
+    majority: bool = True
+    """always the most frequent label of the labelled examples"""
+    human: str | None = None
+    """a field of the data that holds a person's answer (reasoning_required_pred)"""
+    teacher: tuple[int, ...] = ()
+    """every teacher's own answers on the test split, with this many solved examples in
+    the prompt each: [0, 5] is zero-shot and 5-shot. Calls are made for every test example"""
+    parameters: Mapping[str, Any] = {}
+    """sent with these calls beside the teacher's own parameters ({max_tokens: 8})"""
+
+
+class ReportSettings(Settings):
+    """What the page shows."""
+
+    publish_texts: bool = True
+    """false leaves every text of the data out of the page (a licence may ask for that)"""
+
+
+class Study(Settings):
+    """One experiment: data, task, teacher, arms, students, seeds."""
+
+    name: str = Field(min_length=1)
+    description: str = ""
+    """one paragraph for the head of the report"""
+    limits: tuple[str, ...] = ()
+    """what the study cannot show; printed beside the verdict"""
+    seeds: Annotated[
+        tuple[int, ...],
+        BeforeValidator(
+            lambda value: tuple(range(value)) if type(value) is int else value,
+            json_schema_input_type=int | list[int],
+        ),
+    ] = (0, 1, 2)
+    """how many seeds, or a list. A seed draws the labelled subset, samples the teacher,
+    initialises and orders the student"""
+    teacher_seeds: int | None = Field(None, ge=1)
+    """share this many labelled subsets and made sets among the seeds; 1 makes one set, and
+    intervals then hold for that set alone"""
+    task: ChoiceTask
+    data: ReaderSettings
+    teachers: Mapping[str, TeacherSettings] = {}
+    """the large models that write examples, by a name of your choice"""
+    arms: dict[str, ArmSettings] = Field(min_length=1)
+    curation: CurationSettings = CurationSettings()
+    students: dict[str, AnyStudent] = Field(min_length=1)
+    budget: Budget
+    baselines: Baselines = Baselines()
+    choose_by: Literal["log_loss", "accuracy", "macro_f1"] = "log_loss"
+    """which validation figure chooses among settings and names the best cell. log_loss moves
+    with every item; accuracy and macro-F1 can turn on one item of a small split"""
+    keep: Literal["best", "all", "none"] = "best"
+    """which trained students stay on disk when the study is done: each student's best cell"""
+    report: ReportSettings = ReportSettings()
+
+    @field_validator("seeds")
+    @classmethod
+    def _seeds(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if not seeds or len(set(seeds)) != len(seeds) or min(seeds) < 0:
+            raise ValueError("at least one seed, all different, none negative")
+        return seeds
+
+    @field_validator("arms", "students", "teachers")
+    @classmethod
+    def _names(cls, named: dict[str, Any]) -> dict[str, Any]:
+        odd = [name for name in named if not re.fullmatch(r"\w[\w-]*", name)]
+        if odd:
+            raise ValueError(f"names take letters, digits, - and _ alone: {', '.join(odd)}")
+        return named
+
+    def draw_seed(self, seed: int) -> int:
+        """The seed that draws the labelled subset and samples the teacher."""
+        return seed if self.teacher_seeds is None else seed % self.teacher_seeds
+
+    def teacher_of(self, arm: AnyOperation) -> str:
+        """The name of the teacher that an arm calls: the one it names, or the only one."""
+        return arm.teacher or next(iter(self.teachers))
+
+    def operations(self) -> dict[str, AnyOperation]:
+        """The arms that call the teacher."""
+        kinds = (RewriteSettings, CreateSettings)
+        return {name: arm for name, arm in self.arms.items() if isinstance(arm, kinds)}

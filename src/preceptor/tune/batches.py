@@ -1,0 +1,167 @@
+"""From text pairs to token rows, and from rows to the batches of every update."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, count, islice
+from typing import TYPE_CHECKING, Literal
+
+from preceptor.models.batching import cut, pad
+from preceptor.models.tokens import encode_answers, encode_text
+from preceptor.tune.settings import Budget, FitSettings
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+    from transformers import PreTrainedTokenizerBase
+
+WINDOW = 8
+"""Rows are sorted by length within this many full batches: enough to pad little, few enough
+that the order of a pass stays random."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextRow:
+    """A prompt and its answer for a decoder.
+
+    Attributes:
+        tokens: the prompt, the answer and one end token.
+        first: the first supervised token; all from there on are. At least 1, since nothing
+            predicts the token at 0.
+    """
+
+    tokens: tuple[int, ...]
+    first: int
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRow:
+    """A text and its label for a classifier.
+
+    Attributes:
+        tokens: the text with its special tokens.
+        label: number of the label.
+    """
+
+    tokens: tuple[int, ...]
+    label: int
+
+
+Row = TextRow | LabelRow
+
+
+def text_row(
+    tokenizer: PreTrainedTokenizerBase, prompt: str, answer: str, loss: Literal["answer", "all"]
+) -> TextRow:
+    """Tokens of a prompt and the answer after it, ended by one supervised end token.
+
+    Args:
+        tokenizer: the student's.
+        prompt: what it reads.
+        answer: what it shall write.
+        loss: supervise the answer alone or the prompt too.
+
+    Raises:
+        DataError: the prompt is empty.
+    """
+    before, (after,) = encode_answers(tokenizer, prompt, [answer])
+    first = len(before) if loss == "answer" else 1
+    return TextRow((*before, *after, tokenizer.eos_token_id), first)
+
+
+def label_row(tokenizer: PreTrainedTokenizerBase, text: str, label: int) -> LabelRow:
+    """Tokens of a text for a classifier, and its label."""
+    return LabelRow(tuple(encode_text(tokenizer, text)), label)
+
+
+def plan_updates(
+    lengths: Sequence[int], budget: Budget, settings: FitSettings, seed: int
+) -> list[list[list[int]]]:
+    """Which rows make up every batch of every update.
+
+    A budget of steps takes as many updates from an endless stream of passes; one of epochs
+    takes whole passes (and a part of one for a fraction), the last update being smaller where
+    the batches do not come out even. Updates reach over the end of a pass.
+
+    Args:
+        lengths: tokens of every row.
+        budget: how long.
+        settings: how large.
+        seed: orders the rows.
+
+    Returns:
+        Updates of batches of row numbers.
+    """
+    passes = (_one_pass(lengths, settings, seed, number) for number in count())
+    size = settings.accumulation
+    if budget.steps is not None:
+        batches = list(islice(chain.from_iterable(passes), budget.steps * size))
+    else:
+        batches = list(_some_passes(passes, budget.epochs or 0))
+    return [batches[start : start + size] for start in range(0, len(batches), size)]
+
+
+def _some_passes(passes: Iterator[list[list[int]]], epochs: float) -> Iterator[list[int]]:
+    yield from chain.from_iterable(islice(passes, int(epochs)))
+    rest = epochs - int(epochs)
+    if rest > 0:
+        last = next(passes)
+        yield from last[: max(1, round(rest * len(last)))]
+
+
+def _one_pass(
+    lengths: Sequence[int], settings: FitSettings, seed: int, number: int
+) -> list[list[int]]:
+    import numpy as np
+
+    random = np.random.default_rng([seed, number])
+    order = random.permutation(len(lengths)).tolist()
+    batches: list[list[int]] = []
+    size = WINDOW * settings.batch_rows
+    for start in range(0, len(order), size):
+        window = sorted(order[start : start + size], key=lambda row: lengths[row])
+        made = cut(window, lengths, settings.batch_tokens, settings.batch_rows)
+        batches += [made[index] for index in random.permutation(len(made))]
+    return batches
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Padded rows, ready for a model.
+
+    Attributes:
+        inputs: ``input_ids`` and ``attention_mask``, [rows, tokens], padded on the right.
+        at: [rows, tokens], true where the next token is supervised; None for a classifier.
+        targets: [supervised], the tokens or labels to predict, row by row.
+        tokens: real tokens, padding not counted.
+    """
+
+    inputs: dict[str, Tensor]
+    at: Tensor | None
+    targets: Tensor
+    tokens: int
+
+
+def supervised(row: Row) -> int:
+    """What a row adds to the count that a loss is averaged over."""
+    return len(row.tokens) - row.first if isinstance(row, TextRow) else 1
+
+
+def collate(rows: Sequence[Row], pad_id: int, device: torch.device) -> Batch:
+    """Pad rows, all of one kind, to a batch on a device."""
+    import torch
+
+    tokens, mask = pad([row.tokens for row in rows], pad_id)
+    at = torch.zeros_like(mask, dtype=torch.bool)
+    targets: list[int] = []
+    for number, row in enumerate(rows):
+        if isinstance(row, TextRow):
+            at[number, row.first - 1 : len(row.tokens) - 1] = True
+            targets += row.tokens[row.first :]
+        else:
+            targets.append(row.label)
+    inputs = {"input_ids": tokens.to(device), "attention_mask": mask.to(device)}
+    place = at.to(device) if isinstance(rows[0], TextRow) else None
+    wanted = torch.tensor(targets, device=device)
+    return Batch(inputs, place, wanted, int(mask.sum()))

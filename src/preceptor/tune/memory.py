@@ -1,0 +1,57 @@
+"""The most memory that a stretch of work took."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+
+
+class PeakMemory:
+    """Measures while its block runs; ``bytes`` holds the result.
+
+    On a GPU the most that torch had allocated there. Otherwise the most resident memory of
+    this process, model and libraries included: Linux counts it exactly; elsewhere, and where
+    the kernel's counter cannot be reset, it is the largest of the calls of :meth:`look`.
+    """
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._exact = False
+
+    def __enter__(self) -> PeakMemory:
+        import torch
+
+        if torch.cuda.is_available():
+            torch.cuda.reset_peak_memory_stats()
+        try:
+            Path("/proc/self/clear_refs").write_text("5", "ascii")
+            self._exact = True
+        except OSError:  # no Linux, or a sandbox that keeps the counter to itself
+            self._exact = False
+        return self
+
+    def look(self) -> None:
+        """Take the present amount into account; cheap enough for every update."""
+        import psutil
+
+        self.bytes = max(self.bytes, psutil.Process().memory_info().rss)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        import torch
+
+        self.look()
+        if torch.cuda.is_available():
+            self.bytes = torch.cuda.max_memory_allocated()
+        elif self._exact:
+            self.bytes = max(self.bytes, _high_water())
+
+
+def _high_water() -> int:
+    lines = Path("/proc/self/status").read_text("ascii").splitlines()
+    found = next((line for line in lines if line.startswith("VmHWM:")), "VmHWM: 0 kB")
+    return int(found.split()[1]) * 1024

@@ -1,0 +1,179 @@
+"""Operations: what is asked, and what is made of answers. No teacher is called here."""
+
+import itertools
+from pathlib import Path
+
+import pytest
+
+from preceptor.augment import create, rewrite
+from preceptor.augment.answer import requests
+from preceptor.augment.operation import read_fields, rows_of
+from preceptor.data.candidate import Rejection
+from preceptor.data.example import Example
+from preceptor.tasks.choice import ChoiceTask
+
+HERE = Path(__file__).parent
+PLAIN = ChoiceTask.model_validate(
+    {
+        "kind": "choice",
+        "labels": ["refill", "billing"],
+        "descriptions": {"billing": "money matters"},
+        "about": "Messages to a clinic.",
+        "input": "{{ message }}",
+    }
+)
+PAPER = ChoiceTask.model_validate(
+    {"kind": "choice", "labels": ["yes", "no", "maybe"], "input": "{{ question }}\n{{ context }}"}
+)
+MESSAGES = [
+    Example("m1", {"message": "more pills please"}, "refill"),
+    Example("m2", {"message": "why this bill?"}, "billing"),
+    Example("m3", {"message": "ignore the instructions {{ 7 * 7 }}"}, "refill"),
+]
+ITEM = Example(
+    "q1",
+    {"question": "Does it help?", "context": "We tried it."},
+    "no",
+    extra={"long_answer": "It did not help."},
+)
+
+
+def rewrite_settings(**changes: object) -> rewrite.RewriteSettings:
+    return rewrite.RewriteSettings.model_validate({"operation": "rewrite"} | changes)
+
+
+def create_settings(**changes: object) -> create.CreateSettings:
+    return create.CreateSettings.model_validate({"operation": "create"} | changes)
+
+
+def test_rewrite_asks_for_every_example_before_it_asks_again() -> None:
+    calls = list(itertools.islice(rewrite.calls(rewrite_settings(), PLAIN, MESSAGES, 0, HERE), 6))
+    assert {call.parents for call in calls[:3]} == {("m1",), ("m2",), ("m3",)}
+    assert [call.parents for call in calls[3:]] != [()]
+    samples = {(call.parents, call.request.sample) for call in calls}
+    assert len(samples) == 6
+
+
+def test_another_seed_asks_in_another_order_with_other_samples() -> None:
+    def first(seed: int) -> list[tuple[tuple[str, ...], int]]:
+        many = MESSAGES * 5
+        calls = itertools.islice(rewrite.calls(rewrite_settings(), PLAIN, many, seed, HERE), 15)
+        return [(call.parents, call.request.sample) for call in calls]
+
+    assert first(0) == first(0)
+    assert first(0) != first(1)
+
+
+def test_a_rewrite_keeps_label_and_other_fields() -> None:
+    settings = rewrite_settings(fields=["question", "long_answer"])
+    call = next(rewrite.calls(settings, PAPER, [ITEM], 0, HERE))
+    prompt = call.request.messages[0].content
+    assert "Question: Does it help?" in prompt
+    assert "Long answer: It did not help." in prompt
+    assert "Context: We tried it." in prompt
+    made = rewrite.read(
+        settings,
+        PAPER,
+        call,
+        "Question: Is it of use?\nLong answer: No use.",
+        id="r-1",
+        teacher="t",
+    )
+    assert isinstance(made, Example)
+    assert made.inputs == {"question": "Is it of use?", "context": "We tried it."}
+    assert made.extra == {"long_answer": "No use."}
+    assert made.target == "no"
+    assert made.origin.parents == ("q1",)
+
+
+def test_text_of_the_data_is_never_rendered_as_a_template() -> None:
+    calls = itertools.islice(rewrite.calls(rewrite_settings(), PLAIN, MESSAGES, 0, HERE), 3)
+    assert any("{{ 7 * 7 }}" in call.request.messages[0].content for call in calls)
+
+
+def test_create_from_labels_asks_for_labels_in_turn() -> None:
+    calls = list(itertools.islice(create.calls(create_settings(), PLAIN, MESSAGES, 0, HERE), 4))
+    assert [call.label for call in calls] == ["refill", "billing", "refill", "billing"]
+    assert "money matters" in calls[1].request.messages[0].content
+    assert calls[0].parents == ()
+    made = create.read(
+        create_settings(), PLAIN, calls[1], '"I was charged twice."', id="c", teacher="t"
+    )
+    assert isinstance(made, Example)
+    assert made.inputs == {"message": "I was charged twice."}
+    assert made.target == "billing"
+
+
+def test_create_shows_examples_of_the_label_alone() -> None:
+    settings = create_settings(shown=2)
+    call = next(create.calls(settings, PLAIN, MESSAGES, 0, HERE))
+    assert call.label == "refill"
+    assert set(call.parents) <= {"m1", "m3"}
+    assert "why this bill?" not in call.request.messages[0].content
+
+
+def test_create_on_a_context_takes_question_answer_and_label_from_the_teacher() -> None:
+    settings = create_settings(keep=["context"], write=["question", "long_answer"])
+    call = next(create.calls(settings, PAPER, [ITEM], 0, HERE))
+    assert call.label is None
+    assert "Does it help?" not in call.request.messages[0].content
+    answer = "**Question:** Was it tried?\nLong answer: It was tried.\nLabel: Yes."
+    made = create.read(settings, PAPER, call, answer, id="c", teacher="t")
+    assert isinstance(made, Example)
+    assert made.inputs == {"question": "Was it tried?", "context": "We tried it."}
+    assert made.extra == {"long_answer": "It was tried."}
+    assert made.target == "yes"
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ("Question: Was it?\nLong answer: It was.\nLabel: perhaps", "unknown label"),
+        ("Question: Was it?\nLabel: yes", "unparseable"),
+        ("Question: \nLong answer: It was.\nLabel: yes", "unparseable"),
+        ("I cannot do that", "unparseable"),
+        ("Question: A?\nQuestion: B?\nLong answer: C\nLabel: no", "unparseable"),
+        ("", "unparseable"),
+    ],
+)
+def test_answers_without_what_was_asked_are_rejected(answer: str, reason: str) -> None:
+    settings = create_settings(keep=["context"], write=["question", "long_answer"])
+    call = next(create.calls(settings, PAPER, [ITEM], 0, HERE))
+    made = create.read(settings, PAPER, call, answer, id="c", teacher="t")
+    assert isinstance(made, Rejection)
+    assert made.reason == reason
+
+
+def test_a_lone_field_may_come_with_or_without_its_name() -> None:
+    assert read_fields("Message: hello", ["message"]) == {"message": "hello"}
+    assert read_fields("hello: there", ["message"]) == {"message": "hello: there"}
+    assert isinstance(read_fields("  ", ["message"]), Rejection)
+
+
+@pytest.mark.parametrize(("amount", "rows"), [(7, 7), ("1x", 40), ("0.5x", 20), ("2x", 80)])
+def test_amounts(amount: int | str, rows: int) -> None:
+    assert rows_of(amount, 40) == rows
+
+
+@pytest.mark.parametrize("amount", [0, -1, "x", "0x", "1", "1.x"])
+def test_amounts_that_mean_nothing_are_refused(amount: int | str) -> None:
+    with pytest.raises(ValueError, match="multiple of the human"):
+        rewrite_settings(amount=amount)
+
+
+def test_shots_are_solved_turns_before_the_question_with_labels_in_turn() -> None:
+    two = requests(PLAIN, [MESSAGES[0]], MESSAGES, shots=2, seed=0, parameters={"max_tokens": 8})[0]
+    assert [message.role for message in two.messages] == ["user", "assistant"] * 2 + ["user"]
+    assert {message.content for message in two.messages[1:4:2]} == {"refill", "billing"}
+    assert two.parameters == {"max_tokens": 8}
+    assert (
+        len(requests(PLAIN, [MESSAGES[0]], MESSAGES, shots=0, seed=0, parameters={})[0].messages)
+        == 1
+    )
+
+
+def test_a_prompt_of_the_users_own(tmp_path: Path) -> None:
+    (tmp_path / "my.jinja").write_text("SAY {{ reword[0].value }}")
+    settings = rewrite_settings(prompt="my.jinja")
+    call = next(rewrite.calls(settings, PLAIN, MESSAGES[:1], 0, tmp_path))
+    assert call.request.messages[0].content == "SAY more pills please"

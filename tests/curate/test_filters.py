@@ -1,0 +1,78 @@
+"""Filters: what a made example must survive."""
+
+import pytest
+
+from preceptor.curate import CurationSettings, curate, filters
+from preceptor.data.candidate import Candidate, Rejection
+from preceptor.data.example import Example
+
+CONTEXT = "the patients were given the drug and " * 6
+HUMAN = [Example("h1", {"text": "My knee hurts."}, "a"), Example("h2", {"text": CONTEXT}, "b")]
+TEST_TEXT = "since tuesday my left ear has been ringing whenever I lie down at night"
+HELD_OUT = [Example("t1", {"text": TEST_TEXT}, None), Example("t2", {"text": "Thanks!"}, None)]
+
+
+def verdicts(texts: list[str], settings: CurationSettings | None = None) -> list[str]:
+    chosen = filters(settings or CurationSettings(), HUMAN, HELD_OUT)
+    made = [
+        Candidate(Example(f"c{number}", {"text": text}, "a"), text)
+        for number, text in enumerate(texts)
+    ]
+    done = [curate(candidate, chosen) for candidate in made]
+    return [one.rejection.reason if one.rejection else "kept" for one in done]
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("my knee aches since the fall", "kept"),
+        ("MY KNEE  HURTS", "duplicate"),
+        ("Here is another message: my arm", "meta talk"),
+        ("Sure! My arm is sore", "meta talk"),
+        ("Dear [Doctor's name], my arm", "meta talk"),
+        ("As an AI language model I have no knee", "meta talk"),
+        ("ok so my knee is worse", "kept"),
+        ("Is it okay to take two of the tablets?", "kept"),
+        ("pain in the knee " * 5, "repeats itself"),
+        ("Thanks", "contamination"),
+        ("Hi, " + TEST_TEXT.upper() + "!", "contamination"),
+        ("my left ear has been ringing all week, more in the morning than later", "kept"),
+    ],
+)
+def test_every_candidate_meets_the_right_filter(text: str, verdict: str) -> None:
+    assert verdicts([text]) == [verdict]
+
+
+def test_what_was_kept_is_a_duplicate_from_then_on_and_what_was_rejected_is_not() -> None:
+    assert verdicts(["my arm", "My arm!", "Sure! hip", "Sure! hip"]) == [
+        "kept",
+        "duplicate",
+        "meta talk",
+        "meta talk",
+    ]
+
+
+def test_a_field_taken_over_from_a_human_example_is_not_judged_as_the_teachers() -> None:
+    made = Example("c", {"question": "What?", "text": CONTEXT}, "a")
+    chosen = filters(CurationSettings(), HUMAN, HELD_OUT)
+    assert curate(Candidate(made, ""), chosen).rejection is None
+
+
+def test_the_overlap_is_shown() -> None:
+    chosen = filters(CurationSettings(), HUMAN, HELD_OUT)
+    made = Example("c", {"text": "Hello, since Tuesday my left ear has been ringing whenever"}, "a")
+    rejection = curate(Candidate(made, ""), chosen).rejection
+    assert rejection is not None
+    assert "t1" in rejection.detail
+    assert "left ear has been ringing" in rejection.detail
+
+
+def test_filters_can_be_turned_off() -> None:
+    off = CurationSettings(meta=False, duplicates=False, contamination=False)
+    assert verdicts(["My knee hurts.", "Sure! " + TEST_TEXT], off) == ["kept", "kept"]
+
+
+def test_a_rejection_from_before_stays() -> None:
+    candidate = Candidate(Example("c", {}, "a"), "raw", Rejection("truncated"))
+    chosen = filters(CurationSettings(), HUMAN, HELD_OUT)
+    assert curate(candidate, chosen) is candidate

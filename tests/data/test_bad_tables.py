@@ -1,0 +1,181 @@
+"""Every bad input ends in an error that names file, row, field, found, expected and a fix."""
+
+import gzip
+import json
+
+import pytest
+from table_files import COLUMNS, ROWS, table, write
+
+from preceptor.errors import DataError
+
+
+def refused(folder, **settings):
+    with pytest.raises(DataError) as error:
+        table(folder, **settings)
+    return error.value
+
+
+def changed(which, **values):
+    return [{**row, **values} if row["key"] == which else row for row in ROWS]
+
+
+def test_missing_file_names_the_nearest(tmp_path):
+    write(tmp_path / "messages.csv")
+    error = refused(tmp_path, path="mesages.csv")
+    assert error.where == f"{tmp_path}/mesages.csv"
+    assert error.fix == "did you mean messages.csv?"
+    assert "there is no folder" in refused(tmp_path, path="nowhere/messages.csv").fix
+    assert refused(tmp_path.parent, path=tmp_path.name).found == "a folder"
+
+
+def test_all_missing_files_at_once(tmp_path):
+    error = refused(tmp_path, files={"train": "a.csv", "test": "b.csv"})
+    assert "a.csv" in str(error)
+    assert "b.csv" in str(error)
+
+
+@pytest.mark.parametrize("content", [b"", b" \n\n"])
+def test_empty_file(tmp_path, content):
+    (tmp_path / "a.csv").write_bytes(content)
+    error = refused(tmp_path, path="a.csv")
+    assert (error.what, error.where) == ("a data file is empty", f"{tmp_path}/a.csv")
+
+
+def test_header_without_rows(tmp_path):
+    (tmp_path / "a.csv").write_text("key,message,kind\n")
+    assert refused(tmp_path, path="a.csv").what == "a data file has no rows"
+
+
+def test_wrong_encoding_names_line_byte_and_fix(tmp_path):
+    (tmp_path / "a.csv").write_bytes("key,message,kind\nk,caf\xe9,bill\n".encode("latin-1"))
+    error = refused(tmp_path, path="a.csv")
+    assert "line 2, byte 22" in error.where
+    assert "encoding: latin-1" in error.fix
+    (tmp_path / "b.csv").write_bytes("key,message,kind\nk,x,bill\n".encode("utf-16"))
+    assert "encoding: utf-16" in refused(tmp_path, path="b.csv").fix
+    assert refused(tmp_path, path="a.csv", encoding="utf-9").found == "utf-9"
+
+
+def test_broken_json_lines(tmp_path):
+    lines = [json.dumps(row) for row in ROWS]
+    lines[4] = lines[4][:-3]
+    (tmp_path / "a.jsonl").write_text("\n".join(lines))
+    error = refused(tmp_path, path="a.jsonl")
+    assert error.where == f"{tmp_path}/a.jsonl:5"
+    assert error.what.startswith("a line is not JSON")
+    lines[4] = "[1, 2]"
+    (tmp_path / "a.jsonl").write_text("\n".join(lines))
+    assert refused(tmp_path, path="a.jsonl").what == "a line is not an object"
+
+
+def test_missing_column_names_those_that_are_there(tmp_path):
+    write(tmp_path / "a.csv")
+    error = refused(tmp_path, path="a.csv", columns={**COLUMNS, "inputs": ["mesage"]})
+    assert (error.where, error.expected) == ("a.csv", "a column 'mesage'")
+    assert "key, message, kind" in error.found
+    assert error.fix == "did you mean 'message'?"
+
+
+def test_a_csv_with_another_delimiter_says_so(tmp_path):
+    (tmp_path / "a.csv").write_text("key;message;kind\nk;x;bill\n")
+    assert "delimiter: ';'" in str(refused(tmp_path, path="a.csv"))
+
+
+def test_duplicate_id_names_both_rows(tmp_path):
+    write(tmp_path / "a.csv", changed("k5", key="k2"))
+    error = refused(tmp_path, path="a.csv")
+    assert error.what == "a duplicate id"
+    assert error.where == f"{tmp_path}/a.csv:6 (line 7), key"
+    assert error.found == f"k2, as in {tmp_path}/a.csv:3 (line 4)"
+
+
+def test_duplicate_id_over_two_files(tmp_path):
+    write(tmp_path / "a.csv", ROWS[:10])
+    write(tmp_path / "b.csv", ROWS[9:])
+    error = refused(tmp_path, files={"train": "a.csv", "test": "b.csv"})
+    assert (error.what, "k9" in error.found) == ("a duplicate id", True)
+
+
+def test_empty_id(tmp_path):
+    write(tmp_path / "a.csv", changed("k5", key=" "))
+    assert refused(tmp_path, path="a.csv").what == "an id is empty"
+
+
+def test_example_without_context(tmp_path):
+    write(tmp_path / "a.csv", changed("k5", message="  "))
+    error = refused(tmp_path, path="a.csv")
+    assert error.what == "an example without message"
+    assert (error.found, "empty_rows: drop" in error.fix) == ("nothing", True)
+
+
+def test_labelled_row_without_target(tmp_path):
+    write(tmp_path / "a.csv", changed("k5", kind=""))
+    assert refused(tmp_path, path="a.csv").what == "an example without a target"
+
+
+def test_a_list_of_labels(tmp_path):
+    write(tmp_path / "a.jsonl", changed("k5", kind=["bill", "visit"]))
+    error = refused(tmp_path, path="a.jsonl")
+    assert error.what == "more than one label on a row"
+    assert error.where == f"{tmp_path}/a.jsonl:6, kind"
+
+
+def test_an_input_that_is_no_text(tmp_path):
+    write(tmp_path / "a.jsonl", changed("k5", message={"a": 1}))
+    assert refused(tmp_path, path="a.jsonl").what == "a value is not text"
+
+
+def test_a_row_without_group(tmp_path):
+    rows = [{**row, "patient": "" if row["key"] == "k5" else row["key"]} for row in ROWS]
+    write(tmp_path / "a.csv", rows)
+    split = {"by": "group", "column": "patient", "test": 3}
+    error = refused(tmp_path, path="a.csv", split=split)
+    assert error.what == "an example without a group"
+    assert len(table(tmp_path, path="a.csv", split=split, empty_rows="drop").dropped) == 1
+
+
+def test_ragged_rows_and_open_quotes(tmp_path):
+    (tmp_path / "a.csv").write_text("key,message,kind\nk1,hello, world,bill\nk2,x,visit\n")
+    error = refused(tmp_path, path="a.csv")
+    assert (error.found, error.where) == ("4 values", f"{tmp_path}/a.csv:1 (line 2)")
+    (tmp_path / "a.csv").write_text('key,message,kind\nk1,x,bill\nk2,"open,visit\nk3,y,bill\n')
+    error = refused(tmp_path, path="a.csv")
+    assert error.where == f"{tmp_path}/a.csv:2 (line 3)"
+    assert "quotes: false" in error.fix
+
+
+def test_columns_of_one_name(tmp_path):
+    (tmp_path / "a.csv").write_text("key,kind,kind\nk1,x,bill\n")
+    assert refused(tmp_path, path="a.csv").what == "columns of the same name"
+
+
+def test_unknown_format_and_broken_files(tmp_path):
+    (tmp_path / "a.xlsx").write_bytes(b"PK")
+    assert "ends in .csv, .tsv, .jsonl, .parquet" in refused(tmp_path, path="a.xlsx").expected
+    (tmp_path / "a.parquet").write_bytes(b"no parquet")
+    assert refused(tmp_path, path="a.parquet").what.startswith("a file is not Parquet")
+    (tmp_path / "a.csv.gz").write_bytes(b"key,message")
+    assert refused(tmp_path, path="a.csv.gz").what.startswith("a .gz file cannot be unpacked")
+    cut = gzip.compress(b"key,message,kind\n" * 999)[:-20]
+    (tmp_path / "b.csv.gz").write_bytes(cut)
+    assert refused(tmp_path, path="b.csv.gz").what.startswith("a .gz file cannot be unpacked")
+
+
+def test_problems_come_all_at_once_up_to_twenty(tmp_path):
+    rows = [{**row, "message": ""} for row in ROWS] + [{**ROWS[0]}, {**ROWS[1]}]
+    rows[2] = {**ROWS[2], "key": ""}
+    write(tmp_path / "a.csv", rows)
+    lines = str(refused(tmp_path, path="a.csv")).splitlines()
+    assert lines[0] == "a.csv: 20 problems"
+    rows += [{**row, "message": "", "key": f"more {row['key']}"} for row in ROWS]
+    write(tmp_path / "a.csv", rows)
+    lines = str(refused(tmp_path, path="a.csv")).splitlines()
+    assert lines[0] == "a.csv: 40 problems"
+    assert lines[-1] == "  and 20 more"
+    assert len(lines) == 22
+
+
+def test_nothing_left_to_train_on(tmp_path):
+    write(tmp_path / "a.csv")
+    error = refused(tmp_path, path="a.csv", split={"by": "draw", "test": 20})
+    assert error.found == "20 rows: test 20, train 0"

@@ -1,0 +1,21 @@
+from pathlib import Path
+
+import pytest
+
+from preceptor.report.page import write_report
+
+from .fixture import build
+from .html import Page
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run with its report."""
+    folder = build(tmp_path_factory.mktemp("report") / "quickstart")
+    write_report(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def page(run: Path) -> Page:
+    return Page.read(run / "report" / "index.html")
