@@ -21,6 +21,7 @@ torch.set_num_threads(1)  # tiny models gain nothing from more, and tests run si
 WIDTH = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
 FED = {**WIDTH, "intermediate_size": 48}
 GROUPED = {**FED, "num_key_value_heads": 2, "head_dim": 8}
+DISTIL = {"dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 48}
 DECODERS: dict[str, dict[str, Any]] = {
     "LlamaForCausalLM": GROUPED,
     "MistralForCausalLM": GROUPED,
@@ -99,7 +100,8 @@ def tiny_decoder(name: str = "LlamaForCausalLM", **more: Any) -> Any:
 
 def tiny_encoder(name: str = "BertForSequenceClassification", **more: Any) -> Any:
     """A random encoder of a real class, a fresh copy each time."""
-    return copy.deepcopy(_tiny(name, tuple({**FED, **more}.items())))
+    sizes = DISTIL if name.startswith("DistilBert") else FED
+    return copy.deepcopy(_tiny(name, tuple({**sizes, **more}.items())))
 
 
 def saved(model: Any, folder: Path, tokenizer: Any = None) -> Path:

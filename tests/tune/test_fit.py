@@ -142,6 +142,16 @@ def test_bf16_autocast_keeps_weights_in_fp32() -> None:
     assert {value.dtype for value in model.parameters()} == {torch.float32}
 
 
+def test_dropout_is_on_while_training_and_drawn_by_the_seed() -> None:
+    def first_loss(seed: int, **more: Any) -> float:
+        model = full_model("GPT2LMHeadModel", **more).eval()
+        return train(model, seed=seed, budget=Budget(steps=1)).history[0]["loss"]
+
+    off = NO_DROPOUT["GPT2LMHeadModel"]
+    assert first_loss(1) == first_loss(1) != first_loss(2)
+    assert first_loss(1, **off) == pytest.approx(first_loss(2, **off), rel=1e-5)
+
+
 def test_the_model_is_left_ready_to_predict() -> None:
     model = lora_model()
     train(model)

@@ -59,12 +59,22 @@ def test_the_seed_draws_the_updates() -> None:
     assert not torch.equal(drawn(1), drawn(2))
 
 
-def test_a_classifiers_head_is_trained_too() -> None:
-    adapted = attach(tiny_encoder(num_labels=3), LoraSettings())
+@pytest.mark.parametrize(
+    ("name", "head"),
+    [
+        ("BertForSequenceClassification", {"pooler.dense", "classifier"}),
+        ("RobertaForSequenceClassification", {"classifier.dense", "classifier.out_proj"}),
+        ("DistilBertForSequenceClassification", {"pre_classifier", "classifier"}),
+    ],
+)
+def test_a_classifiers_whole_head_is_trained_too(name: str, head: set[str]) -> None:
+    adapted = attach(tiny_encoder(name, num_labels=3), LoraSettings())
     trained = {key for key, value in adapted.named_parameters() if value.requires_grad}
-    heads = {key for key in trained if "lora_" not in key}
-    assert heads
-    assert all("classifier" in key for key in heads)
+    whole = {key for key in trained if "lora_" not in key}
+    parts = {key.replace(".modules_to_save.default", "").rsplit(".", 1)[0] for key in whole}
+    ends = {part.removeprefix("base_model.model.").removeprefix("bert.") for part in parts}
+    assert ends == head
+    assert len(trained) > len(whole)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 
 from preceptor.augment.operation import ask, shipped_prompt, spoken
 from preceptor.data.example import Example
-from preceptor.llm.chat import Message, Request
+from preceptor.llm.chat import Request
 from preceptor.tasks.choice import ChoiceTask
 
 
@@ -27,8 +27,10 @@ def requests(
     The shots go before the question as turns of the conversation, labels in turn, and are the
     same for every example.
     """
-    turns = [turn for shot in _shots(task, human, shots, seed) for turn in _solved(task, shot)]
-    return [_after(turns, _question(task, example), parameters) for example in examples]
+    template = shipped_prompt("answer.jinja")
+    shown = [(_fields(task, shot), str(shot.target)) for shot in _shots(task, human, shots, seed)]
+    asked = [ask(template, 0, task, _fields(task, example), shown) for example in examples]
+    return [replace(request, parameters=parameters) for request in asked]
 
 
 def _shots(task: ChoiceTask, human: Sequence[Example], shots: int, seed: int) -> list[Example]:
@@ -47,14 +49,6 @@ def _shots(task: ChoiceTask, human: Sequence[Example], shots: int, seed: int) ->
     return rng.sample(drawn, len(drawn))
 
 
-def _question(task: ChoiceTask, example: Example) -> Request:
+def _fields(task: ChoiceTask, example: Example) -> dict[str, Any]:
     fields = [{"name": spoken(name), "value": example.inputs[name]} for name in task.input_fields]
-    return ask(shipped_prompt("answer.jinja"), 0, task, {"fields": fields})
-
-
-def _solved(task: ChoiceTask, shot: Example) -> tuple[Message, Message]:
-    return (_question(task, shot).messages[0], Message("assistant", str(shot.target)))
-
-
-def _after(turns: Sequence[Message], question: Request, parameters: Mapping[str, Any]) -> Request:
-    return replace(question, messages=(*turns, *question.messages), parameters=parameters)
+    return {"fields": fields}

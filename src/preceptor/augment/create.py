@@ -81,27 +81,39 @@ class _Writer:
         shown = self._drawn(source, label, rng)
         written = self.settings.written(self.task)
         fields = {
-            "keep": [{"name": spoken(name), "value": source.inputs[name]} for name in keep],
+            "keep": self._kept(source),
             "write": [spoken(name) for name in written],
             "label": label,
             "meaning": self.task.descriptions.get(label or "", ""),
-            "shown": [_shown(example, written) for example in shown],
         }
+        solved = [
+            ({"keep": self._kept(one)}, _solution(one, written, with_label=label is None))
+            for one in shown
+        ]
         kept_from = (source.id,) if keep else ()
-        request = ask(self.template, sample, self.task, fields)
+        request = ask(self.template, sample, self.task, fields, solved)
         parents = (*kept_from, *(example.id for example in shown))
         return Call(request, source if keep else None, parents, label)
 
+    def _kept(self, example: Example) -> list[dict[str, str]]:
+        return [
+            {"name": spoken(name), "value": example.inputs[name]} for name in self.settings.keep
+        ]
+
     def _drawn(self, source: Example, label: str | None, rng: random.Random) -> list[Example]:
-        """Examples to show: of the label, if one is given, and never the source itself."""
-        others = [one for one in self.human if label in (None, one.target) and one != source]
+        """Examples to show: of the label, if one is given; not the one whose field is kept."""
+        own = source if self.settings.keep else None
+        others = [one for one in self.human if label in (None, one.target) and one is not own]
         return rng.sample(others, min(self.settings.shown, len(others)))
 
 
-def _shown(example: Example, written: Sequence[str]) -> dict[str, object]:
+def _solution(example: Example, written: Sequence[str], *, with_label: bool) -> str:
+    """What the teacher should have written for an example, in the form that is asked of it."""
     values = {**example.inputs, **example.extra}
-    fields = [{"name": spoken(name), "value": values[name]} for name in written]
-    return {"fields": fields, "label": example.target}
+    if len(written) == 1 and not with_label:
+        return values[written[0]]
+    lines = [f"{spoken(name)}: {values[name]}" for name in written]
+    return "\n".join([*lines, f"Label: {example.target}"] if with_label else lines)
 
 
 def read(

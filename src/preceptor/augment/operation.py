@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import AfterValidator
 
@@ -89,11 +89,46 @@ def shipped_prompt(name: str) -> str:
     return files("preceptor.augment").joinpath("prompts", name).read_text("utf-8")
 
 
-def ask(template: str, sample: int, task: ChoiceTask, fields: Mapping[str, Any]) -> Request:
-    """Render a prompt template into a request; data goes in as values, never as template."""
+_TURN = re.compile(r"^=== (system|user|assistant)[ \t]*\n", re.MULTILINE)
+Role = Literal["system", "user", "assistant"]
+
+
+def ask(
+    template: str,
+    sample: int,
+    task: ChoiceTask,
+    fields: Mapping[str, Any],
+    shown: Sequence[tuple[Mapping[str, Any], str]] = (),
+) -> Request:
+    """Render a prompt template into a request; data goes in as values, never as template.
+
+    Args:
+        template: Jinja text. Lines ``=== system``, ``=== user`` and ``=== assistant`` begin a
+            message; without any, all of it is one user message. They are looked for before
+            anything is filled in, so text of the data cannot begin a message. Messages that
+            come out empty are left out.
+        sample: tells apart requests that are otherwise the same.
+        task: for ``about`` and ``labels``.
+        fields: the other values of the template.
+        shown: solved examples, as turns of the conversation before the last message: the
+            values that the last message has for them, and the answer.
+    """
     labels = [{"name": name, "meaning": meaning} for name, meaning in task.describe()]
-    text = render(template, {"about": task.about, "labels": labels, **fields})
-    return Request(messages=(Message("user", text.strip()),), sample=sample)
+    common = {"about": task.about, "labels": labels, **fields}
+    *before, (role, last) = _turns(template)
+    messages = [Message(role, render(text, common).strip()) for role, text in before]
+    for values, answer in shown:
+        question = render(last, {**common, **values}).strip()
+        messages += [Message("user", question), Message("assistant", answer)]
+    messages.append(Message(role, render(last, common).strip()))
+    return Request(messages=tuple(one for one in messages if one.content), sample=sample)
+
+
+def _turns(template: str) -> list[tuple[Role, str]]:
+    head, *rest = _TURN.split(template)
+    turns: list[tuple[Role, str]] = [("user", head)] if head.strip() else []
+    turns += zip(cast(list[Role], rest[::2]), rest[1::2], strict=True)
+    return turns
 
 
 def spoken(field: str) -> str:
@@ -123,11 +158,11 @@ def read_fields(text: str, fields: Sequence[str]) -> dict[str, str] | Rejection:
     return values
 
 
-_QUOTES = "\"'“”‘’«»"
+_QUOTED = re.compile(r"""["“«](.+?)["”»](?=\s*(?:\n|$))""", re.DOTALL)
 
 
 def _clean(value: str) -> str:
+    """Without bold marks, and of a text in quotes with a comment below it the quotes' inside."""
     value = value.strip().strip("*").strip()
-    if len(value) > 1 and value[0] in _QUOTES and value[-1] in _QUOTES:
-        value = value[1:-1].strip()
-    return value
+    quoted = _QUOTED.match(value)
+    return quoted[1].strip() if quoted else value

@@ -18,6 +18,9 @@ _META = re.compile(
     | \bhere(?:'s|\ is|\ are)\ (?:a|an|the|another|one|some|my|your)\ (?:\w+\ ){0,3}
         (?:text|message|version|rewrite|rewritten|rewording|example|question|paraphrase|response)
     | \b(?:rewritten|reworded|new)\ (?:text|version|message|wording)\s*:
+    | \b(?:the|this)\ (?:\w+\ )?(?:text|sentence)s?\ (?:is|are|was|were|has|aims|conveys|means
+        |contains|could|uses|refers|describes|requires|mentions)\b
+    | \b(?:re|para)phras(?:e|es|ed|ing)\b | \breword(?:s|ed|ing)\b
     | \bas\ an?\ (?:ai|language\ model)\b
     | \b(?:i\ cannot|i\ can't|i'm\ unable\ to)\ (?:help|assist|provide|write|generate)\b
     | \b(?:in\ other\ words|the\ text\ above|the\ following\ (?:text|message))\b

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import secrets
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -85,7 +87,7 @@ class EmbeddedTeacher(CachedTeacher):
         if self._server is None:
             weights = fast_weights(self._gguf, self._model["weights"])
             self._server = _Server(self._settings, weights)
-        line = Line(self._spoken_to(self._server.address), key=None)
+        line = Line(self._spoken_to(self._server.address), self._server.key)
         try:
             asyncio.run(line.call([_seeded(request) for request in requests], deliver))
         except TeacherError as error:
@@ -110,14 +112,16 @@ class _Server:
     def __init__(self, settings: EmbeddedSettings, weights: Path) -> None:
         self._weights = weights
         self._log: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 - lives with the process
+        self.key = secrets.token_urlsafe()
         told = {
+            "key": self.key,
             "weights": str(weights),
             "slots": settings.slots,
             "context": settings.context,
             "threads": settings.threads or _cores(),
         }
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "preceptor.llm.serve", json.dumps(told)],
+            [sys.executable, "-m", "preceptor.llm.serve"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -128,11 +132,16 @@ class _Server:
             # Ctrl-C is ours to handle: the server shall end after its callers, not before.
             start_new_session=True,
         )
-        self.address = self._first_line()
+        self.address = self._started_with(told)
 
-    def _first_line(self) -> str:
+    def _started_with(self, told: dict[str, Any]) -> str:
+        assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:
+            # A process that is dead already says so by the empty line that follows.
+            with suppress(BrokenPipeError):
+                self._process.stdin.write(json.dumps(told) + "\n")
+                self._process.stdin.flush()
             line = self._process.stdout.readline().strip()
         except BaseException:
             self.stop()

@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from preceptor.errors import TeacherError
 from preceptor.llm import replies
@@ -115,21 +115,22 @@ class Line:
         return self._give_up(last)
 
     async def _once(self, client: openai.AsyncOpenAI, request: Request) -> Outcome:
-        import httpx2
         import openai
 
-        body = {
-            "model": self._settings.model,
-            "messages": [
-                {"role": message.role, "content": message.content} for message in request.messages
-            ],
-            **request.parameters,
-        }
+        messages: Any = [
+            {"role": message.role, "content": message.content} for message in request.messages
+        ]
+        create = client.chat.completions.with_raw_response.create
         started = time.monotonic()
         try:
             # The SDK's own timeout counts from byte to byte; this one counts the whole call.
             async with asyncio.timeout(self._settings.timeout):
-                reply = await client.post("/chat/completions", cast_to=httpx2.Response, body=body)
+                reply = await create(
+                    model=self._settings.model,
+                    messages=messages,
+                    # All names go this way: servers have names that the SDK does not know.
+                    extra_body=dict(request.parameters),
+                )
         except (openai.APITimeoutError, TimeoutError) as error:
             raise self._slow(error) from None
         except openai.APIConnectionError as error:
@@ -175,7 +176,7 @@ class Line:
 
     def _pause(self, tries: int) -> float:
         """Exponential back-off with jitter, so that calls that failed together part."""
-        longest = min(LONGEST_WAIT, self._first_wait * 2 ** (tries - 1))
+        longest = min(LONGEST_WAIT, self._first_wait * 2.0 ** (tries - 1))
         return random.uniform(0.5, 1.0) * longest
 
     def _keep_back(self, problem: _TryAgain) -> None:
@@ -192,7 +193,8 @@ class Line:
 
     async def _wait_until_open(self) -> None:
         while (left := self._open_from - time.monotonic()) > 0:
-            await asyncio.sleep(left)
+            # Not all at the same instant, or the limit is hit again.
+            await asyncio.sleep(left + random.uniform(0.0, self._first_wait))
 
     def _give_up(self, last: _TryAgain) -> Failure:
         if last.refused:

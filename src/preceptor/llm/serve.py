@@ -1,8 +1,9 @@
-"""llama.cpp's own server in a process of its own: ``python -m preceptor.llm.serve SETTINGS``.
+"""llama.cpp's own server in a process of its own: ``python -m preceptor.llm.serve``.
 
 A process of its own, because llama.cpp writes its log to the process's stderr, ends the
-process where it fails hard, and must not share OpenMP's threads with torch. It ends when its
-stdin is closed, which the operating system does even where its parent is killed.
+process where it fails hard, and must not share OpenMP's threads with torch. The first line of
+stdin holds its settings as JSON; it ends when stdin ends, which the operating system sees to
+even where the parent is killed.
 """
 
 from __future__ import annotations
@@ -15,8 +16,12 @@ from typing import Any
 
 def main() -> None:
     """Serve until stdin ends; the address is the one line on stdout."""
-    settings = json.loads(sys.argv[1])
-    server = _start(settings)
+    settings = json.loads(sys.stdin.readline())
+    try:
+        server = _start(settings)
+    except RuntimeError as error:
+        # The reason stands in the log above.
+        sys.exit(str(error))
     print(server.listening_address, flush=True)
     sys.stdin.read()
     # Nothing is worth the wait for a call in flight.
@@ -30,6 +35,8 @@ def _start(settings: dict[str, Any]) -> Any:
     params.model.path = settings["weights"]
     params.hostnames = ["127.0.0.1"]
     params.port = 0
+    # Without a key, any web page open on this machine could call the server.
+    params.api_keys = [settings["key"]]
     params.n_parallel = settings["slots"]
     params.n_ctx = settings["slots"] * settings["context"]
     params.cpuparams.n_threads = settings["threads"]

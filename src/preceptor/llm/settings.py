@@ -89,7 +89,7 @@ class EmbeddedSettings(Settings):
     engine: Literal["embedded"]
     weights: str = "smollm2"
     """a GGUF: the name of a known package, or a path"""
-    parameters: Parameters = Field({"temperature": 0.8, "max_tokens": 256})
+    parameters: Parameters = Field({"temperature": 0.4, "max_tokens": 256})
     """sent with every call"""
     slots: int = Field(8, ge=1)
     """answers written at once"""

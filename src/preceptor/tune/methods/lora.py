@@ -53,6 +53,7 @@ def attach(model: PreTrainedModel, settings: LoraSettings) -> PeftModel:
     named = settings.targets if isinstance(settings.targets, str) else list(settings.targets)
     config = LoraConfig(
         task_type="CAUSAL_LM" if model.can_generate() else "SEQ_CLS",
+        modules_to_save=None if model.can_generate() else _head(model),
         r=settings.rank,
         lora_alpha=settings.alpha,
         lora_dropout=settings.dropout,
@@ -62,6 +63,17 @@ def attach(model: PreTrainedModel, settings: LoraSettings) -> PeftModel:
     )
     with quiet():
         return get_peft_model(model, config)
+
+
+def _head(model: PreTrainedModel) -> list[str]:
+    """What a classifier has beyond its encoder: trained whole and saved with the adapter.
+
+    A pooler counts with it: encoders trained on masked words come without one, and a pooler
+    drawn at random must neither stay untrained nor be drawn anew when the adapter is loaded.
+    """
+    outside = [item for item in model.named_children() if item[0] != model.base_model_prefix]
+    pooler = [item for item in model.base_model.named_children() if item[0] == "pooler"]
+    return [name for name, part in outside + pooler if any(True for _ in part.parameters())]
 
 
 def _linear_layers(model: PreTrainedModel) -> dict[str, str]:

@@ -1,0 +1,80 @@
+"""Label scores against plain transformers, one pair at a time."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from fixtures_models import DECODERS, tiny_decoder, tiny_tokenizer
+from preceptor.errors import DataError
+from preceptor.evaluate.likelihood import label_scores
+from preceptor.tune.batches import text_row
+from preceptor.tune.methods.lora import LoraSettings, attach
+
+PROMPTS = [
+    "Is the moon made of cheese?\nAnswer:",
+    "Will it rain tomorrow in the valley, as it did on the mountain today?\nAnswer:",
+    "Does water boil?\nAnswer: ",
+    "Is it so?\nAnswer:",
+]
+ANSWERS = [" yes", " no", " maybe", " yes, at lower heat", " yes, but", " no"]
+
+
+def scores(model: Any, tokenizer: Any, prompts: list[str], answers: list[str]) -> np.ndarray:
+    return label_scores(model, tokenizer, prompts, answers, batch_tokens=60, label="scores")
+
+
+def plain(model: Any, tokenizer: Any, prompt: str, answer: str) -> float:
+    """Sum of the answer's log-probabilities from the model's whole logits, nothing batched."""
+    row = text_row(tokenizer, prompt, answer, "answer")
+    tokens = torch.tensor([row.tokens[:-1]])  # no end token
+    logs = model(tokens).logits[0].log_softmax(-1).detach()
+    wanted = range(row.first, tokens.shape[1])
+    return float(sum(logs[position - 1, tokens[0, position]] for position in wanted))
+
+
+@pytest.mark.parametrize("name", DECODERS)
+def test_scores_are_those_of_every_pair_alone(name: str) -> None:
+    model, tokenizer = tiny_decoder(name), tiny_tokenizer(begin=True)
+    got = scores(model, tokenizer, PROMPTS, ANSWERS)
+    expected = [[plain(model, tokenizer, p, a) for a in ANSWERS] for p in PROMPTS]
+    np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-4)
+    assert (got[:, 1] == got[:, 5]).all()
+    assert len({round(score, 3) for score in got[:, 0]}) > 1
+
+
+def test_scores_do_not_depend_on_the_order_of_prompts() -> None:
+    model, tokenizer = tiny_decoder(), tiny_tokenizer()
+    forth = scores(model, tokenizer, PROMPTS, ANSWERS)
+    back = scores(model, tokenizer, PROMPTS[::-1], ANSWERS)
+    np.testing.assert_allclose(forth, back[::-1], rtol=1e-5)
+
+
+def test_an_adapter_is_scored_with_it() -> None:
+    model, tokenizer = tiny_decoder(), tiny_tokenizer()
+    before = scores(model, tokenizer, PROMPTS, ANSWERS)
+    adapted = attach(model, LoraSettings()).eval()
+    for name, value in adapted.named_parameters():
+        if "lora_B" in name:
+            value.data += 0.1
+    after = scores(adapted, tokenizer, PROMPTS, ANSWERS)
+    assert abs(before - after).max() > 0.01
+    assert after[0, 3] == pytest.approx(plain(adapted, tokenizer, PROMPTS[0], ANSWERS[3]), abs=1e-4)
+
+
+def test_an_empty_prompt_is_refused() -> None:
+    with pytest.raises(DataError, match="empty"):
+        scores(tiny_decoder(), tiny_tokenizer(), [""], ANSWERS)
+
+
+def test_smollm2_one_token_labels_share_a_pass(smollm2: tuple[Any, Any]) -> None:
+    model, tokenizer = smollm2
+    passes = []
+    handle = model.register_forward_pre_hook(lambda *args: passes.append(args))
+    answers = [" yes", " no", " maybe"]
+    got = label_scores(model, tokenizer, PROMPTS, answers, batch_tokens=4096, label="scores")
+    handle.remove()
+    assert len(passes) == 1 + 2  # the batch of all four prompts, after the two trial passes
+    expected = [plain(model, tokenizer, PROMPTS[1], answer) for answer in answers]
+    np.testing.assert_allclose(got[1], expected, atol=1e-4)

@@ -1,0 +1,139 @@
+"""A chat-completions server on loopback that fails as it is told to."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the server does with one call."""
+
+    status: int = 200
+    body: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    content_type: str = "application/json"
+    wait: float = 0.0
+    reset: bool = False
+
+
+def completion(text: str | None, finish: str = "stop", **message: Any) -> str:
+    message = {"role": "assistant", "content": text, **message}
+    usage = {"prompt_tokens": 7, "completion_tokens": 3}
+    choice = {"index": 0, "message": message, "finish_reason": finish}
+    return json.dumps({"object": "chat.completion", "choices": [choice], "usage": usage})
+
+
+def error(status: int, message: str, **told: Any) -> Reply:
+    return Reply(status, json.dumps({"error": {"message": message, **told}}))
+
+
+RESET = Reply(reset=True)
+
+
+class FaultyServer:
+    """Answers "echo: <last message>" unless replies are queued; counts what it is asked."""
+
+    def __init__(self) -> None:
+        self.replies: deque[Reply] = deque()
+        self.always: Reply | None = None
+        self.bodies: list[dict[str, Any]] = []
+        self.headers: list[dict[str, str]] = []
+        self.times: list[float] = []
+        self.running = self.most_running = 0
+        self.lock = threading.Lock()
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self.http.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.http.server_address[1]}/v1"
+
+    @property
+    def calls(self) -> int:
+        return len(self.bodies)
+
+    def next_reply(self, body: dict[str, Any], headers: dict[str, str]) -> Reply:
+        with self.lock:
+            self.bodies.append(body)
+            self.headers.append(headers)
+            self.times.append(time.monotonic())
+            self.running += 1
+            self.most_running = max(self.most_running, self.running)
+            if self.replies:
+                return self.replies.popleft()
+        return self.always or Reply()
+
+
+@contextmanager
+def faulty_server() -> Iterator[FaultyServer]:
+    server = FaultyServer()
+    thread = threading.Thread(target=server.http.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.http.shutdown()
+        server.http.server_close()
+        thread.join()
+
+
+def _handler(server: FaultyServer) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            reply = server.next_reply(
+                body, {name.lower(): value for name, value in self.headers.items()}
+            )
+            try:
+                time.sleep(reply.wait)
+                if reply.reset:
+                    self._reset()
+                else:
+                    self._send(reply, body)
+            except (BrokenPipeError, ConnectionResetError):
+                self.close_connection = True
+            finally:
+                with server.lock:
+                    server.running -= 1
+
+        def _send(self, reply: Reply, body: dict[str, Any]) -> None:
+            text = reply.body
+            if text is None:
+                text = completion("echo: " + body["messages"][-1]["content"])
+            data = text.encode()
+            self.send_response(reply.status)
+            self.send_header("Content-Type", reply.content_type)
+            self.send_header("Content-Length", str(len(data)))
+            for name, value in reply.headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(data)
+
+        def _reset(self) -> None:
+            # Linger 0: the peer sees RST, not an orderly end.
+            linger = struct.pack("ii", 1, 0)
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            self.connection.close()
+            self.close_connection = True
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    return Handler
+
+
+if __name__ == "__main__":
+    with faulty_server() as alone:
+        alone.always = Reply(wait=0.05)
+        print(alone.url, flush=True)
+        threading.Event().wait()
