@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -17,7 +18,7 @@ class Advance(Protocol):
 
 @contextmanager
 def bar(label: str, total: float) -> Iterator[Advance]:
-    """Show a bar with time left on stderr while the block runs; nothing stays when it ends.
+    """Show a bar with time left while the block runs, if stderr is a terminal; nothing stays.
 
     Args:
         label: what is being done.
@@ -42,6 +43,7 @@ def bar(label: str, total: float) -> Iterator[Advance]:
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
+        disable=not sys.stderr.isatty(),
     )
     with progress:
         task = progress.add_task(label, total=total)

@@ -129,7 +129,8 @@ def _weak(results: Results, group: Group) -> list[str]:
         return []
     return [
         f"{group_title(results, group)}: {listed(weak)} did not beat the accuracy of always "
-        f"answering the commonest label ({share(floor, 1)}); differences among such arms say little."
+        f"answering the commonest label ({share(floor, 1)}); differences among these "
+        "arms say little."
     ]
 
 

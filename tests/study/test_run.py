@@ -1,0 +1,357 @@
+"""A run from study to report: whole, continued, refused, interrupted, predicted with."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from fixtures_models import saved, tiny_encoder
+from llm.faulty import Reply, completion, error
+from preceptor.store.atomic import UNFINISHED
+from preceptor.store.tables import read_rows
+
+from .conftest import Cli, Place, rows
+
+PROGRAM = [sys.executable, "-c", "from preceptor.cli import main; main()"]
+
+
+def files_below(folder: Path) -> dict[str, bytes]:
+    """Everything that must not depend on when and how often a run was stopped."""
+    kept = {}
+    for path in sorted(folder.rglob("*")):
+        if path.name in ("predictions.parquet", "train.parquet", "history.json"):
+            kept[str(path.relative_to(folder))] = path.read_bytes()
+    return kept
+
+
+def test_a_whole_run_and_the_same_again(place: Place, cli: Cli) -> None:
+    assert cli("run", place.study, "--out", "run") == 0
+    results = place.results()
+    assert results["finished"]
+    assert len(results["cells"]) == 2 * 5 + 2
+    assert {cell["arm"] for cell in results["cells"]} == {
+        "none", "repeat", "rewrite", "create", "combined",
+    }  # fmt: skip
+    assert {cell["updates"] for cell in results["cells"]} == {3}
+    assert results["best"] in {cell["id"] for cell in results["cells"]}
+    assert (place.folder / "run/report/index.html").stat().st_size > 10_000
+    calls = place.server.calls
+    assert calls > 0
+    before = {path: path.stat().st_mtime_ns for path in place.folder.glob("run/cells/**/*.json")}
+    assert cli("run", place.study, "--out", "run") == 0
+    assert place.server.calls == calls
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+    assert cli("run", place.study, "--out", "other") == 0
+    assert place.server.calls == calls, "another run folder is answered by the cache"
+    assert files_below(place.folder / "run") == files_below(place.folder / "other")
+
+
+def test_every_candidate_is_kept_or_rejected_with_a_reason(place: Place, cli: Cli) -> None:
+    """Every third answer is meta talk and every fifth is cut off."""
+    for number in range(400):
+        text = f"made text number {number} of {number * 17}"
+        if number % 3 == 0:
+            text = "Sure! Here is a new message."
+        finish = "length" if number % 5 == 4 else "stop"
+        place.server.replies.append(Reply(body=completion(text, finish)))
+    assert cli("run", place.study, "--out", "run", "--set", "baselines.teacher=[]") == 0
+    for arm in ("rewrite", "create"):
+        for one in place.results()["arms"][arm]["seeds"]:
+            made = read_rows(place.folder / "run" / one["path"] / "made.parquet")
+            kept = [row for row in made if row["verdict"] == "kept"]
+            rejected = [row for row in made if row["verdict"] == "rejected"]
+            assert len(kept) == one["kept"] == one["wanted"] == 9
+            assert len(rejected) == sum(one["rejected"].values()) == one["requests"] - 9
+            assert set(one["rejected"]) <= {"meta talk", "truncated"}
+            assert all(row["reason"] and row["raw"] for row in rejected)
+            train = read_rows(place.folder / "run" / one["path"] / "train.parquet")
+            assert len(train) == one["human"] + one["kept"]
+
+
+def test_a_shortfall_is_reported(place: Place, cli: Cli) -> None:
+    place.server.always = Reply(body=completion("always the same"))
+    assert cli("run", place.study, "--out", "run", "--set", "baselines.teacher=[]") == 0
+    for one in place.results()["arms"]["rewrite"]["seeds"]:
+        assert (one["wanted"], one["kept"], one["requests"], one["shortfall"]) == (9, 1, 27, 8)
+        assert one["rejected"] == {"duplicate": 26}
+
+
+def test_no_held_out_text_reaches_a_prompt_that_makes_data(place: Place, cli: Cli) -> None:
+    assert cli("run", place.study, "--out", "run", "--set", "baselines.teacher=[]") == 0
+    held_out = [
+        json.loads(row["inputs"])["text"]
+        for row in read_rows(place.folder / "run/data/examples.parquet")
+        if row["split"] != "train"
+    ]
+    asked = json.dumps(place.server.bodies)
+    assert len(held_out) == 36
+    assert [text for text in held_out if text in asked] == []
+
+
+def test_what_overlaps_a_test_example_is_rejected(place: Place, cli: Cli) -> None:
+    texts = [row["text"] for row in rows()]
+    place.server.replies.extend(Reply(body=completion(text)) for text in texts * 4)
+    arguments = ("--set", "baselines.teacher=[]", "--set", "students.bert.arms=[rewrite]")
+    assert cli("run", place.study, "--out", "run", *arguments) == 0
+    rejected = {
+        reason for one in place.results()["arms"]["rewrite"]["seeds"] for reason in one["rejected"]
+    }
+    assert rejected >= {"contamination", "duplicate"}
+
+
+def test_seeds_draw_their_own_subsets_and_share_them_if_told(place: Place, cli: Cli) -> None:
+    few = ("--set", "baselines.teacher=[]", "--set", "students.bert.arms=[none]")
+    assert cli("run", place.study, "--out", "own", *few) == 0
+    own = [read_rows(path) for path in sorted(place.folder.glob("own/arms/none/*/train.parquet"))]
+    assert len(own) == 2
+    assert {row["id"] for row in own[0]} != {row["id"] for row in own[1]}
+    assert cli("run", place.study, "--out", "one", *few, "--set", "teacher_seeds=1") == 0
+    assert len(list(place.folder.glob("one/arms/none/*/train.parquet"))) == 1
+    assert len(place.results("one")["cells"]) == 2 + 2
+
+
+def test_a_changed_study_is_refused_by_name_and_redone_when_asked(
+    place: Place, cli: Cli, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = ("--set", "baselines.teacher=[]", "--out", "run")
+    assert cli("run", place.study, *few) == 0
+    untouched = (place.folder / "run/cells/llama/alpha=4/none/seed-0/result.json").stat()
+    changed = (*few, "--set", "students.bert.method.learning_rate=0.01")
+    assert cli("run", place.study, *changed) == 2
+    told = capsys.readouterr().err
+    assert "students.bert.method.learning_rate: 0.001 -> 0.01" in told
+    assert "--redo" in told
+    assert cli("run", place.study, *changed, "--redo") == 0
+    again = (place.folder / "run/cells/llama/alpha=4/none/seed-0/result.json").stat()
+    assert again.st_mtime_ns == untouched.st_mtime_ns
+    assert (place.folder / "rows.jsonl").write_text(
+        "".join(json.dumps({**row, "text": row["text"] + "!"}) + "\n" for row in rows())
+    )
+    assert cli("run", place.study, *changed) == 2
+    assert "rows.jsonl" in capsys.readouterr().err
+
+
+def test_killed_at_any_moment_it_continues_to_the_same_end(place: Place, cli: Cli) -> None:
+    assert cli("run", place.study, "--out", "whole") == 0
+    calls = place.server.calls
+    command = [*PROGRAM, "run", str(place.study), "--out", "killed"]
+    environment = {
+        **os.environ,
+        "PRECEPTOR_CACHE": str(place.folder / "cold"),
+        "OMP_NUM_THREADS": "1",
+    }
+    stages = ["arms/rewrite/seed-0", "cells/bert/default/rewrite/seed-0"]
+    for stage in stages:
+        process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+        while process.poll() is None and not (place.folder / "killed" / stage).exists():
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    done = {path: path.stat().st_mtime_ns for path in place.folder.glob("killed/**/part.json")}
+    assert len(done) > 8
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+    assert {path: path.stat().st_mtime_ns for path in done} == done
+    assert list(place.folder.glob(f"killed/**/{UNFINISHED}*")) == []
+    assert files_below(place.folder / "killed") == files_below(place.folder / "whole")
+    in_flight = 8
+    assert calls <= place.server.calls - calls <= calls + in_flight
+
+
+def test_ctrl_c_ends_with_130_and_loses_nothing_finished(place: Place) -> None:
+    command = [*PROGRAM, "run", str(place.study), "--out", "run", "--set", "budget.steps=400"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and not (place.folder / "run/cells/bert").exists():
+        time.sleep(0.01)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the same command continues" in told
+    assert "Traceback" not in told
+    assert not place.results()["finished"]
+    assert list(place.folder.glob(f"run/**/{UNFINISHED}*")) == []
+
+
+def test_one_failed_cell_does_not_stop_the_rest(place: Place, cli: Cli) -> None:
+    arguments = ("--set", "students.bert.method.learning_rate=1.0e30", "--set", "seeds=1")
+    assert cli("run", place.study, "--out", "run", "--set", "baselines.teacher=[]", *arguments) == 1
+    results = place.results()
+    assert {cell["student"] for cell in results["cells"]} == {"llama"}
+    assert len(results["failed"]) == 5
+    assert "lower the learning rate" in results["failed"][0]["error"]
+    assert (place.folder / "run/report/index.html").is_file()
+
+
+def test_a_teacher_that_is_not_there_leaves_nothing_half_made(
+    place: Place, cli: Cli, capsys: pytest.CaptureFixture[str]
+) -> None:
+    away = (
+        "--set",
+        "teachers.echo.base_url=http://127.0.0.1:9/v1",
+        "--set",
+        "teachers.echo.retries=0",
+    )
+    assert cli("run", place.study, "--out", "run", *away) == 2
+    assert "127.0.0.1:9" in capsys.readouterr().err
+    assert not (place.folder / "run/arms/rewrite").exists()
+    assert list(place.folder.glob(f"run/**/{UNFINISHED}*")) == []
+
+
+def test_a_refused_key_stops_at_once(
+    place: Place, cli: Cli, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place.server.always = error(401, "no such key")
+    assert cli("run", place.study, "--out", "run") == 2
+    assert "401" in capsys.readouterr().err
+    assert place.server.calls <= 8
+
+
+def test_two_processes_do_not_share_a_run_folder(
+    place: Place, cli: Cli, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from filelock import FileLock
+
+    (place.folder / "run").mkdir()
+    with FileLock(place.folder / "run/.lock"):
+        assert cli("run", place.study, "--out", "run") == 2
+    assert "another process" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_said_and_the_run_continues_when_there_is_room(
+    place: Place, cli: Cli, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = place.folder / "small"
+    small.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(small)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("mounting a small file system needs root")
+    try:
+        assert cli("run", place.study, "--out", small / "run") == 3
+        assert "the disk is full" in capsys.readouterr().err
+        assert list(small.glob(f"run/**/{UNFINISHED}*")) == []
+        subprocess.run(["mount", "-o", "remount,size=64m", str(small)], check=True)
+        assert cli("run", place.study, "--out", small / "run") == 0
+    finally:
+        subprocess.run(["umount", str(small)], check=False)
+
+
+def test_predict_labels_new_rows_as_the_run_did(
+    place: Place, cli: Cli, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli("run", place.study, "--out", "run", "--set", "keep=all") == 0
+    capsys.readouterr()
+    for cell in ("bert/default/none/seed-1", "llama/alpha=8/none/seed-0"):
+        recorded = {
+            row["id"]: row
+            for row in read_rows(place.folder / "run/cells" / cell / "predictions.parquet")
+            if row["reading"] in ("classifier", "likelihood")
+        }
+        assert cli("predict", "run", "rows.jsonl", "--cell", cell) == 0
+        told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        checked = [row for row in told if row["id"] in recorded]
+        assert len(checked) == 36
+        for row in checked:
+            assert row["prediction"] == recorded[row["id"]]["prediction"]
+            assert row["probability"] == pytest.approx(
+                max(recorded[row["id"]]["probabilities"]), abs=1e-5
+            )
+
+
+def test_predict_takes_the_best_cell_and_writes_tables(place: Place, cli: Cli) -> None:
+    assert cli("run", place.study, "--out", "run") == 0
+    models = sorted(path.parent for path in place.folder.glob("run/cells/**/model/preceptor.json"))
+    assert len(models) == 2, "the best cell of each student alone is kept"
+    for name in ("out.csv", "out.parquet", "out.jsonl"):
+        assert cli("predict", "run", "rows.jsonl", "--out", name) == 0
+        assert (place.folder / name).stat().st_size > 100
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("predict", "run", "rows.jsonl"), "no finished run"),
+        (("run", "none.yaml"), "not there"),
+        (("report", "run"), "no results"),
+        (("score", "--data", "pubmedqa:x.json"), "one of the two"),
+        (("score", "--field", "f", "--data", "x.json"), "pubmedqa:PATH"),
+        (("init", "none.csv"), "none.csv"),
+    ],
+)
+def test_commands_without_what_they_need(
+    place: Place,
+    cli: Cli,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    words: str,
+) -> None:
+    assert cli(*arguments) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_an_encoder_given_as_decoder_is_refused_before_any_call(
+    place: Place, cli: Cli, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    saved(tiny_encoder(), tmp_path / "encoder")
+    wrong = (
+        "--set", "students.llama.weights=encoder",
+        "--set", "students.bert.weights=nowhere",
+        "--set", "arms.combined.of=[rewrit]",
+        "--set", "students.llama.grid={alpa: [1]}",
+    )  # fmt: skip
+    assert cli("run", place.study, "--out", "run", *wrong) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("error: 4 problems")
+    for words in ("students.llama.weights", "nowhere", "'rewrite'", "'alpha'"):
+        assert words in told
+    assert place.server.calls == 0
+
+
+def test_a_server_that_is_not_this_machine_needs_leave(
+    place: Place, cli: Cli, capsys: pytest.CaptureFixture[str]
+) -> None:
+    away = ("--set", "teachers.echo.base_url=https://api.example.org/v1")
+    assert cli("run", place.study, "--out", "run", *away) == 2
+    assert "data_may_leave" in capsys.readouterr().err
+
+
+def test_plan_calls_nobody_and_loads_no_model(place: Place, cli: Cli) -> None:
+    code = """
+import sys
+sys.argv = ["preceptor", "plan", "study.yaml", "--json"]
+from preceptor.cli import main
+try:
+    main()
+finally:
+    loaded = {"torch", "transformers", "openai"} & set(sys.modules)
+    print(sorted(loaded), file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout)
+    assert done.stderr.strip() == "[]"
+    assert found["cells"] == 12
+    assert found["total"]["calls"] == 4 * 9 + 24 + 2 * 24
+    assert place.server.calls == 0
+
+
+def test_preview_shows_prompts_answers_and_verdicts_and_the_run_pays_no_twice(
+    place: Place, cli: Cli, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place.server.replies.append(Reply(body=completion("Sure! Here is a new message.")))
+    assert cli("preview", place.study, "-n", "2") == 0
+    told = capsys.readouterr().out
+    assert "=== arm rewrite: 1 of 2 kept" in told
+    assert "rejected: meta talk" in told
+    assert "Rewrite this text in other words" in told
+    assert place.server.calls == 4
+    asked = [json.dumps(body["messages"]) for body in place.server.bodies]
+    assert cli("run", place.study, "--out", "run", "--set", "baselines.teacher=[]") == 0
+    later = [json.dumps(body["messages"]) for body in place.server.bodies[4:]]
+    assert place.server.calls == 4 + (4 * 9 - 4) + 1
+    assert [one for one in asked if one in later] == [] or len(set(later)) == len(later)
