@@ -4,20 +4,40 @@ from __future__ import annotations
 
 import errno
 import json
+import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 from rich.console import Console
+from typer.core import TyperGroup
 
 from preceptor.errors import PreceptorError
 
 if TYPE_CHECKING:
     from preceptor.study.plan import Plan
 
+
+class _Commands(TyperGroup):
+    """Tells errors that a user can mend without a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            _fail("stopped; nothing finished is lost, the same command continues", 130)
+        except PreceptorError as error:
+            _fail(str(error), 2)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+                raise
+            _fail(_disk(error), 3)
+
+
 app = typer.Typer(
     name="preceptor",
+    cls=_Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -43,7 +63,8 @@ def _open(study: Path, sets: list[str] | None, out: Path | None) -> Plan:
     from preceptor.study.plan import Plan
 
     loaded = load_study(study, sets or ())
-    return Plan(loaded, study.resolve().parent, out or Path("runs") / loaded.name)
+    folder = out or Path("runs") / loaded.name
+    return Plan(loaded, study.resolve().parent, folder, shlex.join(["preceptor", *sys.argv[1:]]))
 
 
 def _say(line: str) -> None:
@@ -195,25 +216,8 @@ def report(
 
 
 def main() -> None:
-    """The entry point: errors that a user can mend are told without a traceback."""
-    try:
-        app(standalone_mode=False)
-    except typer.Exit as stop:
-        sys.exit(stop.exit_code)
-    except typer.Abort:
-        _interrupted()
-    except KeyboardInterrupt:
-        _interrupted()
-    except PreceptorError as error:
-        _fail(str(error), 2)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
-            raise
-        _fail(_disk(error), 3)
-
-
-def _interrupted() -> None:
-    _fail("stopped; nothing finished is lost, the same command continues", 130)
+    """The entry point."""
+    app()
 
 
 def _disk(error: OSError) -> str:
@@ -223,6 +227,6 @@ def _disk(error: OSError) -> str:
     return f"{what}\n  where: {error.filename}\n  fix: {fix}, then give the same command again"
 
 
-def _fail(text: str, code: int) -> None:
+def _fail(text: str, code: int) -> NoReturn:
     Console(stderr=True, highlight=False).print(f"error: {text}", markup=False, soft_wrap=True)
     sys.exit(code)

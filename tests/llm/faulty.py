@@ -8,7 +8,7 @@ import struct
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -41,12 +41,20 @@ def error(status: int, message: str, **told: Any) -> Reply:
 RESET = Reply(reset=True)
 
 
+def _echo(body: dict[str, Any]) -> str:
+    return "echo: " + str(body["messages"][-1]["content"])
+
+
 class FaultyServer:
-    """Answers "echo: <last message>" unless replies are queued; counts what it is asked."""
+    """Answers "echo: <last message>" unless told otherwise; counts what it is asked.
+
+    ``replies`` are given first, one each; ``compose`` writes an answer to a call's body.
+    """
 
     def __init__(self) -> None:
         self.replies: deque[Reply] = deque()
         self.always: Reply | None = None
+        self.compose: Callable[[dict[str, Any]], str] = _echo
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.times: list[float] = []
@@ -109,7 +117,7 @@ def _handler(server: FaultyServer) -> type[BaseHTTPRequestHandler]:
         def _send(self, reply: Reply, body: dict[str, Any]) -> None:
             text = reply.body
             if text is None:
-                text = completion("echo: " + body["messages"][-1]["content"])
+                text = completion(server.compose(body))
             data = text.encode()
             self.send_response(reply.status)
             self.send_header("Content-Type", reply.content_type)

@@ -19,7 +19,13 @@ from preceptor.store.tables import read_rows
 
 from .conftest import Cli, Place, rows
 
-PROGRAM = [sys.executable, "-c", "from preceptor.cli import main; main()"]
+# A shell that starts things in the background has Ctrl-C ignored; a terminal's has not.
+PROGRAM = [
+    sys.executable,
+    "-c",
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    "from preceptor.cli import main; main()",
+]
 
 
 def files_below(folder: Path) -> dict[str, bytes]:
@@ -200,7 +206,7 @@ def test_a_teacher_that_is_not_there_leaves_nothing_half_made(
     )
     assert cli("run", place.study, "--out", "run", *away) == 2
     assert "127.0.0.1:9" in capsys.readouterr().err
-    assert not (place.folder / "run/arms/rewrite").exists()
+    assert list(place.folder.glob("run/arms/rewrite/*")) == []
     assert list(place.folder.glob(f"run/**/{UNFINISHED}*")) == []
 
 
@@ -281,7 +287,7 @@ def test_predict_takes_the_best_cell_and_writes_tables(place: Place, cli: Cli) -
         (("report", "run"), "no results"),
         (("score", "--data", "pubmedqa:x.json"), "one of the two"),
         (("score", "--field", "f", "--data", "x.json"), "pubmedqa:PATH"),
-        (("init", "none.csv"), "none.csv"),
+        (("init", "none.csv", "--out", "new.yaml"), "none.csv"),
     ],
 )
 def test_commands_without_what_they_need(
@@ -299,6 +305,7 @@ def test_an_encoder_given_as_decoder_is_refused_before_any_call(
     place: Place, cli: Cli, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     saved(tiny_encoder(), tmp_path / "encoder")
+    capsys.readouterr()
     wrong = (
         "--set", "students.llama.weights=encoder",
         "--set", "students.bert.weights=nowhere",
@@ -346,12 +353,10 @@ def test_preview_shows_prompts_answers_and_verdicts_and_the_run_pays_no_twice(
     place.server.replies.append(Reply(body=completion("Sure! Here is a new message.")))
     assert cli("preview", place.study, "-n", "2") == 0
     told = capsys.readouterr().out
-    assert "=== arm rewrite: 1 of 2 kept" in told
+    assert "=== arm rewrite: 1 of 2 kept" in told, told
     assert "rejected: meta talk" in told
     assert "Rewrite this text in other words" in told
     assert place.server.calls == 4
-    asked = [json.dumps(body["messages"]) for body in place.server.bodies]
     assert cli("run", place.study, "--out", "run", "--set", "baselines.teacher=[]") == 0
-    later = [json.dumps(body["messages"]) for body in place.server.bodies[4:]]
-    assert place.server.calls == 4 + (4 * 9 - 4) + 1
-    assert [one for one in asked if one in later] == [] or len(set(later)) == len(later)
+    arms = place.results()["arms"]
+    assert [arms[name]["seeds"][0]["usage"]["cached"] for name in ("rewrite", "create")] == [2, 2]

@@ -12,6 +12,7 @@ from preceptor.models.quiet import quiet
 from preceptor.models.weights import Weights
 
 if TYPE_CHECKING:
+    from torch import nn
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 Dtype = Literal["float32", "bfloat16"]
@@ -59,7 +60,15 @@ def load_model(auto: Any, weights: Weights, dtype: Dtype, **options: Any) -> tup
             output_loading_info=True,
             **options,
         )
+    _align(model)
     return model, set(info["missing_keys"])
+
+
+def _align(model: nn.Module) -> None:
+    # A safetensors file is mapped into memory at odd addresses, where matrix products round
+    # otherwise: the same weights would predict otherwise after training than after reloading.
+    for value in [*model.parameters(), *model.buffers()]:
+        value.data = value.data.clone()
 
 
 def load_tokenizer(weights: Weights, model: PreTrainedModel) -> PreTrainedTokenizerBase:

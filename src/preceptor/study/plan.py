@@ -75,11 +75,13 @@ class Plan:
         study: the study.
         base_dir: the folder of its file; paths in the study are relative to it.
         out: the run folder.
+        command: how the run was asked for, for the report.
     """
 
     study: Study
     base_dir: Path
     out: Path
+    command: str = ""
 
     @cached_property
     def splits(self) -> Splits:

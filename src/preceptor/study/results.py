@@ -33,7 +33,7 @@ def collect(
 ) -> dict[str, Any]:
     """Everything the report shows, as JSON values; parts that are not there yet are left out."""
     study = plan.study
-    done = [cell for cell in plan.cells if plan.cell_part(cell).exists()]
+    done = done_cells(plan)
     chosen = choose(plan, done)
     return {
         "format": 1,
@@ -41,6 +41,7 @@ def collect(
         "description": study.description,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": seconds,
+        "command": plan.command,
         "finished": finished and len(done) == len(plan.cells),
         "limits": list(study.limits),
         "environment": environment(),
@@ -58,6 +59,11 @@ def collect(
         "best": next((cell.id for cell in best_cells(plan, chosen.values()).values()), None),
         "report": study.report.model_dump(mode="json"),
     }
+
+
+def done_cells(plan: Plan) -> list[Cell]:
+    """The cells that are trained and scored, in the order of the plan."""
+    return [cell for cell in plan.cells if plan.cell_part(cell).exists()]
 
 
 def _json(path: Path) -> Any:
@@ -80,10 +86,13 @@ def _merit(plan: Plan, cell: Cell) -> float | None:
     if not readings:
         return None
     by = plan.study.choose_by
-    first = rests_on(plan.study.students[cell.student])
-    reading = "likelihood" if by == "log_loss" and first == "generation" else first
-    figure: float = readings[reading][by]
-    return -figure if by == "log_loss" else figure
+    told = [one for one in readings.values() if by in one]
+    if by == "log_loss" and told:
+        return -float(told[0]["log_loss"])
+    figure: float = readings[rests_on(plan.study.students[cell.student])][
+        "accuracy" if by == "log_loss" else by
+    ]
+    return figure
 
 
 def choose(plan: Plan, done: Sequence[Cell]) -> dict[tuple[str, str, int], Cell]:
@@ -105,15 +114,21 @@ def _better(plan: Plan, cell: Cell, other: Cell) -> bool:
 
 
 def best_cells(plan: Plan, cells: Iterable[Cell]) -> dict[str, Cell]:
-    """The best cell of every student by validation, the best of all first."""
+    """The best cell of every student by validation; students in the order of its accuracy."""
     best: dict[str, Cell] = {}
     for cell in cells:
         if _merit(plan, cell) is None:
             continue
         if cell.student not in best or _better(plan, cell, best[cell.student]):
             best[cell.student] = cell
-    order = sorted(best.values(), key=lambda cell: _merit(plan, cell) or 0.0, reverse=True)
+    order = sorted(best.values(), key=lambda cell: _accuracy(plan, cell), reverse=True)
     return {cell.student: cell for cell in order}
+
+
+def _accuracy(plan: Plan, cell: Cell) -> float:
+    readings = _result(plan, cell)["splits"]["validation"]
+    figure: float = readings[rests_on(plan.study.students[cell.student])]["accuracy"]
+    return figure
 
 
 def _cell(plan: Plan, cell: Cell, chosen: bool) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from preceptor.study.baselines import fill_baselines
 from preceptor.study.cells import fill_cell
 from preceptor.study.check import check
 from preceptor.study.plan import Cell, Plan
-from preceptor.study.results import best_cells, collect
+from preceptor.study.results import best_cells, collect, done_cells
 
 Say = Callable[[str], None]
 
@@ -186,7 +186,7 @@ def _keep_models(plan: Plan) -> None:
     """Remove the trained tensors that the study does not keep; scores and predictions stay."""
     if plan.study.keep == "all":
         return
-    best = best_cells(plan, plan.cells) if plan.study.keep == "best" else {}
+    best = best_cells(plan, done_cells(plan)) if plan.study.keep == "best" else {}
     kept = {cell.id for cell in best.values()}
     for cell in plan.cells:
         if cell.id not in kept:

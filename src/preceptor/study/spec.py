@@ -161,7 +161,8 @@ class Study(Settings):
     baselines: Baselines = Baselines()
     choose_by: Literal["log_loss", "accuracy", "macro_f1"] = "log_loss"
     """which validation figure chooses among settings and names the best cell. log_loss moves
-    with every item; accuracy and macro-F1 can turn on one item of a small split"""
+    with every item; accuracy and macro-F1 can turn on one item of a small split. A student that
+    only writes has no log-loss, and is chosen by accuracy"""
     keep: Literal["best", "all", "none"] = "best"
     """which trained students stay on disk when the study is done: each student's best cell"""
     report: ReportSettings = ReportSettings()
