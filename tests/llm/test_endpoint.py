@@ -200,14 +200,16 @@ def test_retry_after_may_be_a_date_or_milliseconds() -> None:
         (completion(None), Failure("empty", "finish_reason: stop", 7, 3)),
     ],
 )
-def test_an_answer_that_is_not_whole_is_a_failure(
+def test_an_answer_that_is_not_whole_is_a_failure_that_is_paid_once(
     make_teacher: MakeTeacher, server: FaultyServer, body: str, failure: Failure
 ) -> None:
     server.replies.append(Reply(body=body))
     teacher = make_teacher()
     assert teacher.ask([ask_for("a")], "asking") == [failure]
     assert server.calls == 1
-    assert isinstance(teacher.ask([ask_for("a")], "asking")[0], Answer), "a failure was kept"
+    assert teacher.ask([ask_for("a")], "asking") == [failure]
+    assert server.calls == 1, "the model answered, and would be paid again"
+    assert isinstance(teacher.ask([ask_for("a", sample=1)], "asking")[0], Answer)
 
 
 @pytest.mark.parametrize(

@@ -8,20 +8,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from preceptor.errors import PreceptorError
-from preceptor.llm.chat import Answer, Request
+from preceptor.llm.chat import Answer, Failure, FailureCause, Request
 from preceptor.store.cache import VARIABLE, cache_folder
 from preceptor.store.fingerprint import fingerprint
 
-_VERSION = 1
+_VERSION = 2
 _TABLE = """CREATE TABLE IF NOT EXISTS answers (
     key TEXT PRIMARY KEY,
     request TEXT NOT NULL,
     text TEXT NOT NULL,
     prompt_tokens INTEGER NOT NULL,
     completion_tokens INTEGER NOT NULL,
-    seconds REAL NOT NULL
+    seconds REAL NOT NULL,
+    failure TEXT NOT NULL
 )"""
+KEPT_FAILURES: frozenset[FailureCause] = frozenset(["truncated", "refused", "empty"])
+"""what a model itself answered and was paid for; another try takes another sample"""
 
 
 def default_path() -> Path:
@@ -30,7 +35,7 @@ def default_path() -> Path:
 
 
 class AnswerCache:
-    """Whole answers by request, in one SQLite file that several processes may use at once.
+    """What models answered, by request, in one SQLite file that several processes may use at once.
 
     Every answer is one short transaction, so that it is there for the next run as soon as
     :meth:`put` returns, even if the process is killed then.
@@ -61,35 +66,44 @@ class AnswerCache:
             }
         )
 
-    def get(self, key: str) -> Answer | None:
-        """The answer kept under ``key``, marked as cached; None if there is none.
+    def get(self, key: str) -> Answer | Failure | None:
+        """What is kept under ``key``, an answer marked as cached; None if there is nothing.
 
         Raises:
             PreceptorError: the file is damaged, locked or cannot be opened.
         """
-        query = "SELECT text, prompt_tokens, completion_tokens, seconds FROM answers WHERE key = ?"
+        query = (
+            "SELECT text, prompt_tokens, completion_tokens, seconds, failure"
+            " FROM answers WHERE key = ?"
+        )
         with self._told() as connection:
             row = connection.execute(query, (key,)).fetchone()
         if row is None:
             return None
-        text, prompt_tokens, completion_tokens, seconds = row
+        text, prompt_tokens, completion_tokens, seconds, failure = row
+        if failure:
+            return Failure(failure, text, prompt_tokens, completion_tokens)
         return Answer(text, prompt_tokens, completion_tokens, seconds, cached=True)
 
-    def put(self, key: str, request_json: str, answer: Answer) -> None:
-        """Keep a whole answer. Where another process was faster, its answer stays.
+    def put(self, key: str, request_json: str, outcome: Answer | Failure) -> None:
+        """Keep what a model answered. Where another process was faster, its answer stays.
 
         Args:
             key: from :meth:`key`.
             request_json: what was asked, for a person who looks into the file.
-            answer: what came back.
+            outcome: a whole answer, or a failure of :data:`KEPT_FAILURES`.
 
         Raises:
             PreceptorError: the disk is full, or the file is damaged or locked.
         """
-        row = (key, request_json, answer.text, answer.prompt_tokens)
-        row_end = (answer.completion_tokens, answer.seconds)
+        if isinstance(outcome, Answer):
+            text, seconds, failure = outcome.text, outcome.seconds, ""
+        else:
+            text, seconds, failure = outcome.detail, 0.0, outcome.cause
+        tokens = (outcome.prompt_tokens, outcome.completion_tokens)
+        row = (key, request_json, text, *tokens, seconds, failure)
         with self._told() as connection:
-            connection.execute("INSERT OR IGNORE INTO answers VALUES (?,?,?,?,?,?)", row + row_end)
+            connection.execute("INSERT OR IGNORE INTO answers VALUES (?,?,?,?,?,?,?)", row)
 
     def close(self) -> None:
         """Let go of the file; it is opened again when needed."""
@@ -111,6 +125,12 @@ class AnswerCache:
 def _connect(path: Path) -> sqlite3.Connection:
     # Requests hold the user's examples: the folder is for the user alone.
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # SQLite does not wait its timeout where two processes turn a new file to WAL at once.
+    with FileLock(path.with_name(f"{path.name}.lock")):
+        return _opened(path)
+
+
+def _opened(path: Path) -> sqlite3.Connection:
     # Autocommit: one statement, one transaction.
     connection = sqlite3.connect(path, timeout=30, isolation_level=None)
     try:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
-from preceptor.llm.cache import AnswerCache
+from preceptor.llm.cache import KEPT_FAILURES, AnswerCache
 from preceptor.llm.chat import Answer, Failure, Request, Usage
 from preceptor.llm.settings import Price
 from preceptor.progress import bar
@@ -119,7 +119,7 @@ class CachedTeacher(ABC):
         with bar(label, len(keys)) as advance:
 
             def deliver(index: int, outcome: Outcome) -> None:
-                if isinstance(outcome, Answer):
+                if isinstance(outcome, Answer) or outcome.cause in KEPT_FAILURES:
                     self._cache.put(keys[index], _written(requests[index]), outcome)
                 outcomes[keys[index]] = outcome
                 self._count_call(outcome)

@@ -101,12 +101,16 @@ class Predictor:
         return frame(text)
 
     def predict(self, examples: Sequence[Example], title: str) -> dict[str, Predictions]:
-        """Every reading's predictions, in the order of the examples."""
+        """Every reading's predictions, in the order of the examples; precision as in training."""
+        import torch
+
         texts = [self.shown(example) for example in examples]
-        if isinstance(self.student, EncoderStudent):
-            return {"classifier": self._classify(texts, title)}
-        ways = {"likelihood": self._likelihood, "generation": self._generate}
-        return {name: ways[name](texts, f"{title}, {name}") for name in self.student.readings}
+        bf16 = self.student.fit.precision == "bf16"
+        with torch.autocast(self.model.device.type, torch.bfloat16, enabled=bf16):
+            if isinstance(self.student, EncoderStudent):
+                return {"classifier": self._classify(texts, title)}
+            ways = {"likelihood": self._likelihood, "generation": self._generate}
+            return {name: ways[name](texts, f"{title}, {name}") for name in self.student.readings}
 
     @property
     def _tokens(self) -> int:
