@@ -47,6 +47,8 @@ class OperationSettings(Settings):
     until the amount is there or this is spent; a shortfall is reported"""
     teacher: str | None = None
     """the name of the teacher that is called; not needed where there is one"""
+    parameters: Mapping[str, Any] = {}
+    """sent with this arm's calls beside the teacher's own parameters ({temperature: 0.7})"""
     prompt: str | None = None
     """a Jinja file to use in place of the shipped prompt, relative to the study file"""
     operation: str

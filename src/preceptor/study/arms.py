@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +134,8 @@ class Maker:
     def make(self, count: int) -> list[Made]:
         """Make ``count`` candidates, kept and rejected, with what they came from."""
         calls = list(itertools.islice(self._calls, count))
-        answers = self._teacher.ask([call.request for call in calls], self._label)
+        requests = [replace(call.request, parameters=self._arm.parameters) for call in calls]
+        answers = self._teacher.ask(requests, self._label)
         return [
             Made(call, answer, curate(self._read(call, answer), self._filters))
             for call, answer in zip(calls, answers, strict=True)
