@@ -64,7 +64,8 @@ def _open(study: Path, sets: list[str] | None, out: Path | None) -> Plan:
 
     loaded = load_study(study, sets or ())
     folder = out or Path("runs") / loaded.name
-    return Plan(loaded, study.resolve().parent, folder, shlex.join(["preceptor", *sys.argv[1:]]))
+    command = shlex.join(["preceptor", *sys.argv[1:]])
+    return Plan(loaded, study.resolve().parent, folder, command, study)
 
 
 def _say(line: str) -> None:
@@ -105,7 +106,7 @@ def plan(study: StudyFile, sets: Sets = None, as_json: Json = False) -> None:
     from preceptor.study.estimate import estimate, shown
 
     opened = _open(study, sets, None)
-    check(opened)
+    check(opened, calls=False)
     found = estimate(opened)
     typer.echo(json.dumps(found, indent=2) if as_json else shown(found))
 

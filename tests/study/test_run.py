@@ -315,7 +315,7 @@ def test_an_encoder_given_as_decoder_is_refused_before_any_call(
     assert cli("run", place.study, "--out", "run", *wrong) == 2
     told = capsys.readouterr().err
     assert told.startswith("error: 4 problems")
-    for words in ("students.llama.weights", "nowhere", "'rewrite'", "'alpha'"):
+    for words in ("study.yaml:31: students.llama.weights", "nowhere", "'rewrite'", "'alpha'"):
         assert words in told
     assert place.server.calls == 0
 

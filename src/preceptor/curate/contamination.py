@@ -42,7 +42,8 @@ class ContaminationFilter:
                 return Rejection("contamination", f"equals an input of {twin}")
             overlap = self._index.overlap(text)
             if overlap is not None and overlap.share >= self._share:
-                shown = f"{overlap.share:.0%} of it stands in {overlap.id}: {overlap.words}"
+                share = f"{overlap.share:.0%} of the shorter text"
+                shown = f"{share} is shared with {overlap.id}: {overlap.words}"
                 return Rejection("contamination", shown)
         return None
 

@@ -19,40 +19,49 @@ from preceptor.errors import PreceptorError, SpecError
 from preceptor.llm.endpoint import check_key
 from preceptor.llm.settings import EmbeddedSettings, EndpointSettings
 from preceptor.models import weights
-from preceptor.study.file import hint
+from preceptor.study.file import headed, hint, placed
 from preceptor.study.plan import Cell, Plan
 from preceptor.study.spec import AnyStudent, MixArm, Study
 from preceptor.tasks.template import fields_of
 
 
-def check(plan: Plan) -> None:
+def check(plan: Plan, calls: bool = True) -> None:
     """Refuse a study that cannot work, all its problems at once.
+
+    Args:
+        plan: the study.
+        calls: whether teachers will be called, and so must be ready.
 
     Raises:
         SpecError: with every problem found.
         DataError: the data themselves cannot be used (reported by the reader).
     """
     study = plan.study
-    problems = [*_teachers(study, plan.base_dir), *_arms(study), *_students(plan)]
+    problems = [*_teachers(study), *_arms(study), *_students(plan), *_prompts(plan)]
+    problems += _ready(study, plan.base_dir) if calls else []
+    problems += _told(lambda: plan.splits) or [*_fields(plan), *_baselines(plan)]
     if problems:
-        raise SpecError(_listed(problems))
-    problems = [*_fields(plan), *_prompts(plan), *_baselines(plan)]
-    if problems:
-        raise SpecError(_listed(problems))
+        raise SpecError(headed([_placed(plan, problem) for problem in problems]))
     check_labels(plan.splits, study.task.labels)
     for seed in plan.draw_seeds:
         plan.drawn(seed)
 
 
-def _listed(problems: list[str]) -> str:
-    head = f"{len(problems)} problem{'s' if len(problems) > 1 else ''} in the study"
-    return "\n".join([head, *(f"  {problem}" for problem in problems)])
+def _placed(plan: Plan, problem: str) -> str:
+    return problem if plan.study_file is None else placed(plan.study_file, problem)
 
 
-def _teachers(study: Study, base_dir: Path) -> Iterator[str]:
+def _told(action: Callable[[], object]) -> list[str]:
+    return [f"data: {problem}" for problem in _reason(action)]
+
+
+def _ready(study: Study, base_dir: Path) -> Iterator[str]:
     for name, teacher in study.teachers.items():
         for problem in _teacher(teacher, base_dir):
             yield f"teachers.{name}.{problem}"
+
+
+def _teachers(study: Study) -> Iterator[str]:
     if study.baselines.teacher and not study.teachers:
         yield "teachers: baselines.teacher needs one and there is none"
     for name, arm in study.operations().items():

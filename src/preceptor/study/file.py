@@ -72,12 +72,7 @@ def parse_study(text: str, name: str, overrides: Sequence[str] = ()) -> Study:
     else:
         if not twice:
             return study
-    raise SpecError(_headed(twice))
-
-
-def _headed(problems: list[str]) -> str:
-    head = f"{len(problems)} problem{'s' if len(problems) > 1 else ''} in the study"
-    return "\n".join([head, *(f"  {problem}" for problem in problems)])
+    raise SpecError(headed(twice))
 
 
 def _apply(value: dict[str, Any], override: str) -> None:
@@ -143,6 +138,20 @@ def line_of(node: yaml.Node, loc: Loc) -> int:
             node = node.value[step] if step < len(node.value) else node
             line = node.start_mark.line + 1
     return line
+
+
+def placed(file: Path, problem: str) -> str:
+    """A problem that begins with a key ("data.path: ..."), with the file and the key's line."""
+    node = yaml.compose(file.read_text("utf-8"), Loader=_Loader)
+    keys = problem.partition(":")[0].split(".")
+    line = line_of(node, [int(key) if key.isdigit() else key for key in keys]) if node else 1
+    return f"{file}:{line}: {problem}"
+
+
+def headed(problems: Sequence[str]) -> str:
+    """All problems of a study as one message."""
+    head = f"{len(problems)} problem{'s' if len(problems) > 1 else ''} in the study"
+    return "\n".join([head, *(f"  {problem}" for problem in problems)])
 
 
 def _problem(error: ErrorDetails, node: yaml.Node, name: str) -> str:

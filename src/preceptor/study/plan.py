@@ -76,12 +76,14 @@ class Plan:
         base_dir: the folder of its file; paths in the study are relative to it.
         out: the run folder.
         command: how the run was asked for, for the report.
+        study_file: the study's file, to name lines in messages.
     """
 
     study: Study
     base_dir: Path
     out: Path
     command: str = ""
+    study_file: Path | None = None
 
     @cached_property
     def splits(self) -> Splits:

@@ -13,6 +13,7 @@ from typing import Any
 from preceptor.data.leakage import leakage, summary
 from preceptor.data.readers.pubmedqa import PubmedqaSettings
 from preceptor.data.sampling import label_counts
+from preceptor.data.splits import check_labels
 from preceptor.evaluate.statistics import Interval, Metric, mean_interval, paired_difference
 from preceptor.llm import identity_of
 from preceptor.llm.chat import Usage
@@ -165,7 +166,7 @@ def _data(plan: Plan) -> dict[str, Any]:
         "counts": {name: label_counts(examples) for name, examples in shown.items()},
         "labelled_per_seed": len(splits.train),
         "draw_seeds": plan.draw_seeds,
-        "notes": record.get("notes", []),
+        "notes": [*record.get("notes", []), *check_labels(splits, plan.study.task.labels)],
         "dropped": record.get("dropped", []),
         "leakage": _leakage(plan),
     }
