@@ -22,11 +22,11 @@ from preceptor.tune.methods import MethodSettings
 from preceptor.tune.settings import Budget, FitSettings
 
 
-def _named(key: str) -> BeforeValidator:
+def _named(key: str, kinds: Any) -> BeforeValidator:
     """Let a bare word stand for a part that has only its name: ``lora`` is ``{name: lora}``."""
     return BeforeValidator(
         lambda value: {key: value} if isinstance(value, str) else value,
-        json_schema_input_type=str | dict[str, Any],
+        json_schema_input_type=str | kinds,
     )
 
 
@@ -58,13 +58,11 @@ class MixArm(Settings):
     """names of other arms, all their made rows; or a mapping of name to amount"""
 
 
-ArmSettings = Annotated[
-    Annotated[
-        NoneArm | RepeatArm | RewriteSettings | CreateSettings | MixArm,
-        Field(discriminator="operation"),
-    ],
-    _named("operation"),
+_Arms = Annotated[
+    NoneArm | RepeatArm | RewriteSettings | CreateSettings | MixArm,
+    Field(discriminator="operation"),
 ]
+ArmSettings = Annotated[_Arms, _named("operation", _Arms)]
 
 
 class StudentSettings(Settings):
@@ -74,7 +72,7 @@ class StudentSettings(Settings):
     """a known package (smollm2, minilm), a folder, a GGUF file, or a hub id (org/name[@rev])"""
     stands_for: str | None = None
     """the model that a paper used, where this one is a substitute for it; the report says so"""
-    method: Annotated[MethodSettings, _named("name")]
+    method: Annotated[MethodSettings, _named("name", MethodSettings)]
     """how the weights move: full or lora, by name or with settings"""
     fit: FitSettings = FitSettings()
     budget: Budget | None = None

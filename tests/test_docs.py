@@ -1,0 +1,90 @@
+"""Every command of the docs is run as it stands there."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from preceptor.data.files import locate
+from preceptor.study.file import parse_study
+from shared_data import shared
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def blocks(kind: str) -> list[str]:
+    return re.findall(rf"```{kind}\n(.*?)```", README, re.DOTALL)
+
+
+def commands() -> list[str]:
+    lines = "".join(blocks("sh")).splitlines()
+    return [line.partition("#")[0].strip() for line in lines if line.startswith("preceptor")]
+
+
+def execute(command: str, folder: Path) -> str:
+    program = str(Path(sys.executable).with_name("preceptor"))
+    words = [program, *shlex.split(command)[1:]]
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{command}\n{done.stderr}"
+    return done.stdout
+
+
+def test_the_studies_of_the_readme_are_valid() -> None:
+    study, endpoint = blocks("yaml")
+    assert parse_study(study, "README").name == "messages"
+    head, _, tail = study.partition("teachers:")
+    rest = tail[tail.index("arms:") :]
+    assert list(parse_study(head + endpoint + rest, "README").teachers) == ["gpt"]
+
+
+def test_the_readme_names_every_command_and_every_study() -> None:
+    for command in ("init", "plan", "preview", "run", "predict", "score", "schema"):
+        assert f"preceptor {command}" in README
+    for study in sorted((ROOT / "studies").rglob("*.yaml")):
+        assert str(study.relative_to(ROOT)) in README
+
+
+def test_the_scoring_commands_of_the_readme(tmp_path: Path) -> None:
+    folder = shared("pubmedqa")
+    for name in ("ori_pqal.json", "test_ground_truth.json"):
+        (tmp_path / name).symlink_to(folder / name)
+    ids = json.loads((folder / "test_ground_truth.json").read_text())
+    (tmp_path / "answers.json").write_text(json.dumps(dict.fromkeys(ids, "no")))
+    told = [execute(line, tmp_path) for line in commands() if line.startswith("preceptor score")]
+    assert len(told) == 2
+    assert json.loads(told[0])["accuracy"] == pytest.approx(0.338, abs=0.001)
+    assert f"{json.loads(told[1])['accuracy']:.3f}" in README
+    assert f"{json.loads(told[1])['macro_f1']:.3f}" in README
+
+
+@pytest.mark.slow
+def test_the_tour_of_the_readme(tmp_path: Path) -> None:
+    """init, plan, preview, run and predict on a user's own file, with the real models."""
+    rows = [
+        json.loads(line) for line in locate("demo:messages.jsonl", ROOT).read_text().splitlines()
+    ]
+    kinds = ("refill", "billing", "appointment")
+    with (tmp_path / "messages.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, ["message", "kind"])
+        writer.writeheader()
+        writer.writerows(
+            {"message": row["message"], "kind": row["kind"]} for row in rows if row["kind"] in kinds
+        )
+    with (tmp_path / "new.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["message"], ["please send more of my inhaler"]])
+    tour = [line for line in commands() if not line.startswith("preceptor score")]
+    assert [line.split()[1] for line in tour] == ["init", "plan", "preview", "run", "predict"]
+    told = [execute(line, tmp_path) for line in tour]
+    assert "kept" in told[2]
+    assert json.loads(told[-1])["prediction"] in kinds
+    assert (tmp_path / "runs/first/report/index.html").is_file()
+    assert os.listdir(tmp_path / "runs/first/arms")
