@@ -80,3 +80,11 @@ def test_a_rejection_from_before_stays() -> None:
     candidate = Candidate(Example("c", {}, "a"), "raw", Rejection("truncated"))
     chosen = filters(CurationSettings(), HUMAN, HELD_OUT)
     assert curate(candidate, chosen) is candidate
+
+
+def test_a_field_that_stays_may_equal_a_held_out_one() -> None:
+    human = [Example("h", {"text": "my arm", "department": "cardiology"}, "a")]
+    held_out = [Example("t", {"text": "my leg", "department": "cardiology"}, None)]
+    chosen = filters(CurationSettings(), human, held_out)
+    made = Example("c", {"text": "my limb", "department": "cardiology"}, "a")
+    assert curate(Candidate(made, ""), chosen).rejection is None

@@ -315,7 +315,9 @@ def test_an_encoder_given_as_decoder_is_refused_before_any_call(
     assert cli("run", place.study, "--out", "run", *wrong) == 2
     told = capsys.readouterr().err
     assert told.startswith("error: 4 problems")
-    for words in ("study.yaml:31: students.llama.weights", "nowhere", "'rewrite'", "'alpha'"):
+    lines = place.study.read_text().splitlines()
+    line = 1 + lines.index("    weights: llama")
+    for words in (f":{line}: students.llama.weights", "nowhere", "'rewrite'", "'alpha'"):
         assert words in told
     assert place.server.calls == 0
 
@@ -360,3 +362,77 @@ def test_preview_shows_prompts_answers_and_verdicts_and_the_run_pays_no_twice(
     assert cli("run", place.study, "--out", "run", "--set", "baselines.teacher=[]") == 0
     arms = place.results()["arms"]
     assert [arms[name]["seeds"][0]["usage"]["cached"] for name in ("rewrite", "create")] == [2, 2]
+
+
+def test_an_ended_run_needs_no_teacher_any_more(
+    place: Place, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keyed = ("--set", "teachers.echo.key_env=ECHO_KEY", "--out", "run")
+    monkeypatch.setenv("ECHO_KEY", "k")
+    assert cli("run", place.study, *keyed) == 0
+    monkeypatch.delenv("ECHO_KEY")
+    assert cli("run", place.study, *keyed) == 0
+    assert cli("run", place.study, *keyed, "--set", "arms.rewrite.amount=2x", "--redo") == 2
+
+
+def test_without_validation_nothing_is_chosen_and_every_model_stays(
+    place: Place, cli: Cli, capsys: pytest.CaptureFixture[str]
+) -> None:
+    none = ("--set", "data.split.validation=null", "--set", "students.llama.grid={}")
+    few = ("--set", "baselines.teacher=[]", "--set", "students.bert.arms=[none]", "--out", "run")
+    assert cli("run", place.study, *none, *few) == 0
+    assert place.results()["best"] is None
+    assert len(list(place.folder.glob("run/cells/**/model/preceptor.json"))) == 3
+    assert cli("predict", "run", "rows.jsonl") == 2
+    assert "--cell" in capsys.readouterr().err
+    assert cli("run", place.study, *none[:2], *few) == 2
+    assert "no validation split" in capsys.readouterr().err
+
+
+def test_what_does_not_fit_is_refused_before_training_or_cut_and_counted(
+    place: Place, cli: Cli, capsys: pytest.CaptureFixture[str]
+) -> None:
+    long = [{**row, "text": row["text"] + " and so on" * 9} for row in rows()]
+    (place.folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in long))
+    few = ("--set", "baselines.teacher=[]", "--set", "students.bert.arms=[none]")
+    short = (*few, "--set", "students.bert.fit.max_length=40", "--set", "seeds=1")
+    assert cli("run", place.study, *short, "--out", "run") == 1
+    assert "data.too_long" in place.results()["failed"][0]["error"]
+    cut = (*short, "--set", "data.too_long=truncate_end")
+    assert cli("run", place.study, *cut, "--out", "cut") == 0
+    cells = [cell for cell in place.results("cut")["cells"] if cell["student"] == "bert"]
+    assert [cell["cut"] for cell in cells] == [{"train": 9, "validation and test": 36}]
+
+
+def test_controls_are_known_by_what_they_do_not_by_their_name(place: Place, cli: Cli) -> None:
+    arms = "arms={plain: none, control: repeat, reworded: rewrite}"
+    few = ("--set", "baselines.teacher=[]", "--set", "students.llama.arms=[plain]")
+    assert cli("run", place.study, "--set", arms, *few, "--out", "run") == 0
+    pairs = {(row["arm"], row["against"]) for row in place.results()["comparisons"]}
+    assert pairs == {("control", "plain"), ("reworded", "plain"), ("reworded", "control")}
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("task.input={{ text }}", "put the value in quotes"),
+        ("task.labels.0.x=1", "single value"),
+        ("task.prompt={{ input }} {{ foo }}".replace("{{", "'{{", 1) + "'", "no other field"),
+        ("students.llama.grid={alpha: []}", "at least 1 item"),
+        ("arms.combined.of={rewrite: 3x}", "more than the 9 rows"),
+        ("baselines.teacher=[50]", "only 9 labelled"),
+        ("data.validation.limit=1", "just one label"),
+        ("data.path=nowhere.csv", "nowhere.csv"),
+        ("arms.rewrite.fields=[txt]", "did you mean 'text'?"),
+        ("arms.rewrite.prompt=mine.jinja", "not there"),
+        ("teachers.echo.parameters.model=x", "model"),
+        ("students.llama.max_new_tokens=500", "no room"),
+        ("task.labels=[yes, no]", "unknown label"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused_before_a_call(
+    place: Place, cli: Cli, capsys: pytest.CaptureFixture[str], override: str, words: str
+) -> None:
+    assert cli("run", place.study, "--out", "run", "--set", "seeds=2", "--set", override) == 2
+    assert words in capsys.readouterr().err
+    assert place.server.calls == 0

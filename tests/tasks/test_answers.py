@@ -60,3 +60,8 @@ def test_drllama_llm_reads_the_first_word_alone(text: str, label: str) -> None:
 )
 def test_drllama_student_reads_100_words_after_the_cue(text: str, label: str) -> None:
     assert drllama_student(text, LABELS) == label
+
+
+@pytest.mark.parametrize("text", ["side effect", "Side  Effect!", "SIDE-EFFECT", "side_effect"])
+def test_strict_does_not_mind_what_joins_the_words_of_a_label(text: str) -> None:
+    assert strict(text, ("side", "side_effect")) == "side_effect"

@@ -9,12 +9,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from preceptor.data.candidate import Rejection
 from preceptor.data.example import Example
 from preceptor.errors import SpecError
 from preceptor.llm.chat import Message, Request
+from preceptor.llm.settings import Parameters
 from preceptor.settings import Settings
 from preceptor.tasks.choice import ChoiceTask
 from preceptor.tasks.template import render
@@ -47,7 +48,7 @@ class OperationSettings(Settings):
     until the amount is there or this is spent; a shortfall is reported"""
     teacher: str | None = None
     """the name of the teacher that is called; not needed where there is one"""
-    parameters: Mapping[str, Any] = {}
+    parameters: Parameters = Field({})
     """sent with this arm's calls beside the teacher's own parameters ({temperature: 0.7})"""
     prompt: str | None = None
     """a Jinja file to use in place of the shipped prompt, relative to the study file"""
@@ -130,6 +131,8 @@ def _turns(template: str) -> list[tuple[Role, str]]:
     head, *rest = _TURN.split(template)
     turns: list[tuple[Role, str]] = [("user", head)] if head.strip() else []
     turns += zip(cast(list[Role], rest[::2]), rest[1::2], strict=True)
+    if not turns:
+        raise SpecError("a prompt is empty", expected="text, or messages begun by === user")
     return turns
 
 

@@ -36,7 +36,7 @@ def filters(
     if settings.duplicates:
         chosen.append(DuplicatesFilter(settings.duplicates, human))
     if settings.contamination:
-        chosen.append(ContaminationFilter(settings.contamination, held_out))
+        chosen.append(ContaminationFilter(settings.contamination, human, held_out))
     return chosen
 
 

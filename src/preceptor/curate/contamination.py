@@ -23,9 +23,16 @@ class ContaminationSettings(Settings):
 
 
 class ContaminationFilter:
-    """Knows the inputs of all held-out examples."""
+    """Knows the inputs of all held-out examples; a field that was taken over from a human
+    example (a department, a context) is not the teacher's, and is not judged."""
 
-    def __init__(self, settings: ContaminationSettings, held_out: Iterable[Example]) -> None:
+    def __init__(
+        self,
+        settings: ContaminationSettings,
+        human: Iterable[Example],
+        held_out: Iterable[Example],
+    ) -> None:
+        self._human = {text for example in human for text in example.inputs.values()}
         self._share = settings.share
         self._index = NgramIndex(settings.words)
         self._exact: dict[str, str] = {}
@@ -37,6 +44,8 @@ class ContaminationFilter:
     def judge(self, example: Example) -> Rejection | None:
         """Reject what equals or overlaps a held-out input, with the overlap shown."""
         for text in example.inputs.values():
+            if text in self._human:
+                continue
             twin = self._exact.get(normalise(text))
             if twin is not None:
                 return Rejection("contamination", f"equals an input of {twin}")

@@ -36,7 +36,7 @@ def save(
         weights: what the student was loaded from.
     """
     kind: Kind = "decoder" if model.can_generate() else "encoder"
-    base = _pinned(weights)
+    base = weights.pinned()
     record = {
         "kind": kind,
         "labels": None if kind == "decoder" else list(model.config.id2label.values()),
@@ -49,14 +49,6 @@ def save(
         _write(model, draft, base)
         tokenizer.save_pretrained(draft)
         write_json(draft / BASE, record)
-
-
-def _pinned(weights: Weights) -> Weights:
-    """The same weights; from the hub at their present commit, so that they stay the same."""
-    if weights.hub_id is None:
-        return weights
-    commit = weights.identity()["commit"]
-    return Weights(f"{weights.hub_id}@{commit}", None, weights.hub_id, commit)
 
 
 def _is_adapter(model: Any) -> bool:

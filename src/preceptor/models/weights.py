@@ -179,6 +179,17 @@ class Weights:
             return exported(self.gguf)
         return cast(Path, self.path)
 
+    def pinned(self) -> Weights:
+        """The same weights; from the hub at their present commit, so that they stay the same.
+
+        Raises:
+            WeightsError: a hub repository cannot be reached or read.
+        """
+        if self.hub_id is None or re.fullmatch(r"[0-9a-f]{40}", self.revision or ""):
+            return self
+        commit = self.identity()["commit"]
+        return Weights(f"{self.hub_id}@{commit}", None, self.hub_id, commit)
+
     def identity(self) -> dict[str, str]:
         """What tells these weights from any other, wherever they lie.
 

@@ -15,6 +15,7 @@ from preceptor.llm.chat import Answer, Teacher
 from preceptor.store.atomic import write_json
 from preceptor.store.tables import write_rows
 from preceptor.study.plan import Plan
+from preceptor.tasks.answers import READERS
 from preceptor.tasks.choice import ChoiceTask
 
 
@@ -58,8 +59,9 @@ def _asked(
     before = teacher.usage
     answers = teacher.ask(requests, f"{title}, seed {seed}")
     texts = [one.text if isinstance(one, Answer) else one.detail for one in answers]
+    reader = READERS[plan.study.baselines.answers or task.answers]
     read = [
-        task.read(text) if isinstance(one, Answer) or one.cause == "truncated" else None
+        reader(text, task.labels) if isinstance(one, Answer) or one.cause == "truncated" else None
         for one, text in zip(answers, texts, strict=True)
     ]
     rows = [

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from preceptor.data.example import Example, read_examples
+from preceptor.data.example import HUMAN, Example, read_examples
+from preceptor.errors import DataError
 from preceptor.evaluate.metrics import score
-from preceptor.models.weights import resolve
 from preceptor.store.atomic import write_json
 from preceptor.store.tables import write_rows
+from preceptor.study.environment import environment
 from preceptor.study.plan import Cell, Plan
 from preceptor.study.predictor import Predictions, Predictor
 from preceptor.study.spec import EncoderStudent
@@ -33,7 +34,12 @@ def fill_cell(plan: Plan, cell: Cell, folder: Path) -> None:
     student = plan.study.students[cell.student]
     predictor = untrained(plan, cell)
     arm = plan.arm_part(cell.arm, plan.study.draw_seed(cell.seed)).folder
-    rows = training_rows(predictor, read_examples(arm / "train.parquet"))
+    examples = read_examples(arm / "train.parquet")
+    splits = plan.drawn(plan.study.draw_seed(cell.seed))
+    for example in (*splits.validation, *splits.test):
+        predictor.shown(example)  # what does not fit is refused before the training, not after
+    predictor.cut = 0
+    rows, left_out = training_rows(predictor, examples)
     report = fit(
         predictor.model,
         rows,
@@ -50,6 +56,7 @@ def fill_cell(plan: Plan, cell: Cell, folder: Path) -> None:
     trainable, total = count_parameters(predictor.model)
     record = {
         "rows": len(rows),
+        "left_out": left_out,
         "splits": metrics,
         "trainable_parameters": trainable,
         "total_parameters": total,
@@ -59,6 +66,7 @@ def fill_cell(plan: Plan, cell: Cell, folder: Path) -> None:
         "scoring_seconds": time.perf_counter() - started,
         "peak_memory_bytes": report.peak_memory_bytes,
         "precision": report.precision,
+        "environment": environment(),
         "device": report.device,
         "cut": {"train": cut_in_training, "validation and test": predictor.cut},
     }
@@ -66,10 +74,8 @@ def fill_cell(plan: Plan, cell: Cell, folder: Path) -> None:
     write_json(folder / "history.json", report.history)
     write_json(folder / "result.json", record)
     if plan.study.keep != "none":
-        weights = resolve(student.weights, plan.base_dir)
-        predictor.save(
-            folder / "model", weights, {"id": cell.id, "arm": cell.arm, "seed": cell.seed}
-        )
+        about = {"id": cell.id, "arm": cell.arm, "seed": cell.seed}
+        predictor.save(folder / "model", plan.weights[cell.student], about)
 
 
 def untrained(plan: Plan, cell: Cell) -> Predictor:
@@ -80,7 +86,7 @@ def untrained(plan: Plan, cell: Cell) -> Predictor:
 
     study = plan.study
     student = study.students[cell.student]
-    weights = resolve(student.weights, plan.base_dir)
+    weights = plan.weights[cell.student]
     if isinstance(student, EncoderStudent):
         model, tokenizer = load_encoder(weights, study.task.labels, cell.seed)
     else:
@@ -93,25 +99,40 @@ def untrained(plan: Plan, cell: Cell) -> Predictor:
 
 def training_rows(
     predictor: Predictor, examples: Sequence[Example]
-) -> Sequence[LabelRow] | Sequence[TextRow]:
-    """What the fitting loop learns from: the same texts that prediction shows, and answers."""
-    task, tokenizer = predictor.task, predictor.tokenizer
+) -> tuple[list[LabelRow | TextRow], list[dict[str, str]]]:
+    """What the fitting loop learns from: the same texts that prediction shows, and answers.
+
+    Returns:
+        The rows, and the made examples that do not fit this student, with the reason. They
+        were paid for and may fit another student, so they stop nobody.
+
+    Raises:
+        DataError: a human example does not fit and the study refuses to cut.
+    """
+    rows: list[LabelRow | TextRow] = []
+    left_out: list[dict[str, str]] = []
+    for one in examples:
+        try:
+            rows.append(_training_row(predictor, one))
+        except DataError as error:
+            if one.origin == HUMAN:
+                raise
+            left_out.append({"id": one.id, "reason": f"{error.what}: {error.found}"})
+    return rows, left_out
+
+
+def _training_row(predictor: Predictor, example: Example) -> LabelRow | TextRow:
+    task, label, text = predictor.task, str(example.target), predictor.shown(example)
     if isinstance(predictor.student, EncoderStudent):
-        return [
-            label_row(tokenizer, predictor.shown(one), task.labels.index(str(one.target)))
-            for one in examples
-        ]
-    return [
-        text_row(tokenizer, predictor.shown(one), task.written(str(one.target)), task.loss)
-        for one in examples
-    ]
+        return label_row(predictor.tokenizer, text, task.labels.index(label))
+    return text_row(predictor.tokenizer, text, task.written(label), task.loss)
 
 
 def _scored(
     plan: Plan, cell: Cell, predictor: Predictor
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Predictions and metrics of validation and test."""
-    splits = plan.drawn(cell.seed)
+    splits = plan.drawn(plan.study.draw_seed(cell.seed))
     rows: list[dict[str, Any]] = []
     metrics: dict[str, Any] = {}
     for name, examples in (("validation", splits.validation), ("test", splits.test)):

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from preceptor.augment import AnyOperation
+from preceptor.augment import OPERATIONS, AnyOperation
 from preceptor.augment.create import CreateSettings
+from preceptor.augment.operation import rows_of
 from preceptor.augment.rewrite import RewriteSettings
 from preceptor.data.example import Example
 from preceptor.data.problems import listed
@@ -21,7 +22,7 @@ from preceptor.llm.settings import EmbeddedSettings, EndpointSettings
 from preceptor.models import weights
 from preceptor.study.file import headed, hint, placed
 from preceptor.study.plan import Cell, Plan
-from preceptor.study.spec import AnyStudent, MixArm, Study
+from preceptor.study.spec import AnyStudent, DecoderStudent, MixArm, Study
 from preceptor.tasks.template import fields_of
 
 
@@ -44,7 +45,10 @@ def check(plan: Plan, calls: bool = True) -> None:
         raise SpecError(headed([_placed(plan, problem) for problem in problems]))
     check_labels(plan.splits, study.task.labels)
     for seed in plan.draw_seeds:
-        plan.drawn(seed)
+        check_labels(plan.drawn(seed), study.task.labels)
+    problems = [*_rendered(plan), *_amounts(plan), *_drawn(plan)]
+    if problems:
+        raise SpecError(headed([_placed(plan, problem) for problem in problems]))
 
 
 def _placed(plan: Plan, problem: str) -> str:
@@ -111,8 +115,41 @@ def _arms(study: Study) -> Iterator[str]:
                     )
 
 
+def _rendered(plan: Plan) -> Iterator[str]:
+    """Every arm's prompt, filled in once as it will be."""
+    human = plan.drawn(plan.draw_seeds[0]).train
+    for name, arm in plan.study.operations().items():
+        calls = OPERATIONS[arm.operation].calls(arm, plan.study.task, human, 0, plan.base_dir)
+        for problem in _reason(partial(next, calls)):
+            yield f"arms.{name}.prompt: {problem}"
+
+
+def _amounts(plan: Plan) -> Iterator[str]:
+    """A mix cannot take more of an arm than that arm makes."""
+    human = len(plan.drawn(plan.draw_seeds[0]).train)
+    operations = plan.study.operations()
+    for name, arm in plan.study.arms.items():
+        for source, amount in arm.of.items() if isinstance(arm, MixArm) else ():
+            made = rows_of(operations[source].amount, human)
+            if amount is not None and rows_of(amount, human) > made:
+                yield f"arms.{name}.of.{source}: {amount} is more than the {made} rows it makes"
+
+
+def _drawn(plan: Plan) -> Iterator[str]:
+    drawn = plan.drawn(plan.draw_seeds[0])
+    for shots in plan.study.baselines.teacher:
+        if shots > len(drawn.train):
+            yield f"baselines.teacher: {shots} shots, and only {len(drawn.train)} labelled examples"
+    for name, student in plan.study.students.items():
+        if student.grid and not drawn.validation:
+            yield f"students.{name}.grid: there is no validation split to choose a setting on"
+
+
 def _students(plan: Plan) -> Iterator[str]:
     for name, student in plan.study.students.items():
+        length = student.fit.max_length
+        if isinstance(student, DecoderStudent) and student.max_new_tokens >= length:
+            yield f"students.{name}.max_new_tokens: leaves no room in fit.max_length ({length})"
         wrong = weights.check(student.weights, plan.base_dir, student.kind)
         if wrong:
             yield f"students.{name}.weights: {wrong}"
@@ -144,11 +181,15 @@ def _everything(plan: Plan) -> list[Example]:
 def _fields(plan: Plan) -> Iterator[str]:
     """Every field that the task and the operations name must stand in every example."""
     examples = _everything(plan)
+    if not examples:
+        return
     inputs = set.intersection(*(set(example.inputs) for example in examples))
     for field in sorted(fields_of(plan.study.task.input) - inputs):
         guess = hint(field, sorted(inputs))
         yield f"task.input: no input field {field!r}{guess}; the data have {listed(inputs)}"
     train = plan.splits.train
+    if not train:
+        return
     readable = inputs | set.intersection(*(set(example.extra) for example in train))
     for name, arm in plan.study.operations().items():
         for key, field in _named_fields(arm):
@@ -157,7 +198,9 @@ def _fields(plan: Plan) -> Iterator[str]:
                 guess = hint(field, sorted(allowed))
                 yield f"arms.{name}.{key}: no field {field!r}{guess}; there are {listed(allowed)}"
         if isinstance(arm, RewriteSettings) and not arm.fields and len(inputs) > 1:
-            yield f"arms.{name}.fields: name the fields to reword, of {', '.join(sorted(inputs))}"
+            yield f"arms.{name}.fields: name the fields to reword, of {listed(sorted(inputs))}"
+        if isinstance(arm, RewriteSettings) and arm.fields and not inputs & set(arm.fields):
+            yield f"arms.{name}.fields: reword an input too, one of {listed(sorted(inputs))}"
         if isinstance(arm, CreateSettings):
             lacking = set(plan.study.task.input_fields) - {*arm.written(plan.study.task), *arm.keep}
             if lacking:
@@ -184,7 +227,7 @@ def _readable(arm: AnyOperation, base_dir: Path) -> None:
 
 def _baselines(plan: Plan) -> Iterator[str]:
     field = plan.study.baselines.human
-    if field is None:
+    if field is None or not plan.splits.test:
         return
     known = set.intersection(*({*one.inputs, *one.extra} for one in plan.splits.test))
     if field not in known:

@@ -44,7 +44,7 @@ def estimate(plan: Plan) -> dict[str, Any]:
             "calls": sum(call["calls"] for call in calls),
             "calls_at_most": sum(call["calls_at_most"] for call in calls),
             "cost": round(sum(costs), 4) if costs else None,
-            "seconds": round(sum(one["seconds"] for one in (*calls, *training))),
+            "seconds": round(sum(one["seconds"] or 0 for one in (*calls, *training))),
         },
     }
 
@@ -68,7 +68,7 @@ def _arm(plan: Plan, name: str, arm: AnyOperation, seeds: int) -> dict[str, Any]
     operation = OPERATIONS[arm.operation]
     stream = operation.calls(arm, plan.study.task, human, 0, plan.base_dir)
     prompts = [
-        call.request.messages[-1].content
+        " ".join(message.content for message in call.request.messages)
         for call in itertools.islice(stream, min(wanted, len(human)))
     ]
     prompt_tokens = fmean(_tokens(prompt) for prompt in prompts)
@@ -155,7 +155,7 @@ def _training(plan: Plan, name: str, student: AnyStudent) -> dict[str, Any]:
         "updates": round(updates),
         "tokens": round(len(cells) * tokens),
         "parameters": parameters,
-        "seconds": round(len(cells) * (seconds or 0)),
+        "seconds": None if seconds is None else round(len(cells) * seconds),
     }
 
 
@@ -231,7 +231,7 @@ def shown(found: dict[str, Any]) -> str:
             f"{one['updates']:,}",
             f"{one['tokens']:,}",
             size,
-            f"{one['seconds']:,}",
+            "not known" if one["seconds"] is None else f"{one['seconds']:,}",
         )
     console = Console(file=StringIO(), width=120)
     console.print(f"study {found['study']}: {found['cells']} cells, seeds {found['seeds']}")

@@ -31,9 +31,14 @@ _Loader.yaml_implicit_resolvers = {
 _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:true|false)$"), list("tf"))
 
 
-def parse_value(text: str) -> Any:
+def _parse_value(text: str, override: str) -> Any:
     """Read one YAML value, as in ``--set key=value``."""
-    return yaml.load(text, Loader=_Loader)
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except (yaml.YAMLError, TypeError) as error:
+        raise SpecError(
+            "--set has a value that is not YAML", found=override, fix="put the value in quotes"
+        ) from error
 
 
 def load_study(path: Path, overrides: Sequence[str] = ()) -> Study:
@@ -58,8 +63,11 @@ def parse_study(text: str, name: str, overrides: Sequence[str] = ()) -> Study:
     try:
         node = yaml.compose(text, Loader=_Loader)
         value = yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        raise SpecError("the study file is not YAML", where=name, found=error) from error
+    except (yaml.YAMLError, TypeError) as error:
+        quotes = "put values that begin with {{ in quotes" if "{{" in text else None
+        raise SpecError(
+            "the study file is not YAML", where=name, found=error, fix=quotes
+        ) from error
     if not isinstance(value, dict) or node is None:
         raise SpecError("the study file must hold keys and values", where=name, found=type(value))
     twice = [f"{name}:{line}: {key}: stands there twice" for key, line in _duplicate_keys(node)]
@@ -80,19 +88,17 @@ def _apply(value: dict[str, Any], override: str) -> None:
     path, sign, text = override.partition("=")
     if not sign or not path.strip():
         raise SpecError("--set takes key.key=value", found=override, expected="data.train.limit=60")
-    keys = path.strip().split(".")
+    *parents, last = path.strip().split(".")
     here: Any = value
-    for key in keys[:-1]:
-        if isinstance(here, list):
-            here = here[_index(here, key, override)]
-        else:
-            if not isinstance(here.get(key), dict | list):
-                here[key] = _spelled_out(here.get(key), keys)
-            here = here[key]
-    if isinstance(here, list):
-        here[_index(here, keys[-1], override)] = parse_value(text)
-    else:
-        here[keys[-1]] = parse_value(text)
+    for key in parents:
+        place = _index(here, key, override) if isinstance(here, list) else key
+        if isinstance(here, dict) and not isinstance(here.get(key), dict | list):
+            here[key] = _spelled_out(here.get(key), parents)
+        here = here[place]
+        if not isinstance(here, dict | list):
+            raise SpecError("--set goes below a single value", found=override, expected=f"{key}=…")
+    place = _index(here, last, override) if isinstance(here, list) else last
+    here[place] = _parse_value(text, override)
 
 
 def _spelled_out(word: Any, keys: Sequence[str]) -> dict[str, Any]:

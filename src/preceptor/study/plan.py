@@ -11,12 +11,13 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from preceptor.data.example import Example
+from preceptor.augment.operation import shipped_prompt
+from preceptor.data.example import Example, to_row
 from preceptor.data.readers import READERS
 from preceptor.data.splits import Splits, draw
 from preceptor.llm import identity_of
-from preceptor.models.weights import resolve
-from preceptor.store.fingerprint import file_hash
+from preceptor.models.weights import Weights, resolve
+from preceptor.store.fingerprint import file_hash, fingerprint
 from preceptor.store.parts import Part
 from preceptor.study.spec import AnyStudent, MixArm, Study
 from preceptor.tune.methods import MethodSettings
@@ -93,8 +94,8 @@ class Plan:
         return splits
 
     def drawn(self, seed: int) -> Splits:
-        """The data of one seed: its own labelled subset."""
-        return draw(self.splits, self.study.draw_seed(seed), self.study.data)
+        """The data under one draw seed: its own labelled subset."""
+        return draw(self.splits, seed, self.study.data)
 
     @property
     def held_out(self) -> list[Example]:
@@ -125,13 +126,27 @@ class Plan:
     def data_part(self) -> Part:
         """The examples as they were read."""
         reader = self.study.data.model_dump(mode="json", exclude={"too_long"})
-        files = {path.name: file_hash(path) for path in self.splits.files}
-        made_from = {"stage": _STAGES["data"], "data": reader, "files": files}
+        files = {str(path): file_hash(path) for path in self.splits.files}
+        rows = [to_row(one) for part in self.splits.labelled().values() for one in part]
+        made_from = {
+            "stage": _STAGES["data"],
+            "data": reader,
+            "files": files,
+            "rows": fingerprint(rows),  # a hub's data set has no file of ours
+        }
         return Part(self.out / "data", made_from)
 
     @cached_property
     def _teachers(self) -> dict[str, dict[str, Any]]:
         return {name: identity_of(one, self.base_dir) for name, one in self.study.teachers.items()}
+
+    @cached_property
+    def weights(self) -> dict[str, Weights]:
+        """What every student starts from, looked up once: a hub's newest may move meanwhile."""
+        return {
+            name: resolve(student.weights, self.base_dir).pinned()
+            for name, student in self.study.students.items()
+        }
 
     def arm_part(self, name: str, draw_seed: int) -> Part:
         """One arm's training set under one draw seed."""
@@ -144,9 +159,9 @@ class Plan:
             f"arms.{name}": arm.model_dump(mode="json"),
         }
         if isinstance(arm, MixArm):
-            made_from["of"] = {
-                source: self.arm_part(source, draw_seed).fingerprint for source in arm.of
-            }
+            made_from["of"] = [
+                [source, self.arm_part(source, draw_seed).fingerprint] for source in arm.of
+            ]
         elif operation is not None:
             made_from |= {
                 "teacher": self._teachers[self.study.teacher_of(operation)],
@@ -167,7 +182,7 @@ class Plan:
             f"students.{cell.student}": student.model_dump(
                 mode="json", exclude={"grid", "arms", "seeds", "budget", "stands_for"}
             ),
-            "weights": resolve(student.weights, self.base_dir).identity(),
+            "weights": self.weights[cell.student].identity(),
             "setting": dict(cell.setting),
             "seed": cell.seed,
             "budget": self.budget(student).model_dump(mode="json"),
@@ -187,6 +202,7 @@ class Plan:
         }
         if self.study.baselines.teacher:
             made_from["teachers"] = self._teachers
+            made_from["prompt"] = shipped_prompt("answer.jinja")
         return Part(self.out / "baselines" / f"seed-{seed}", made_from)
 
     def budget(self, student: AnyStudent) -> Budget:

@@ -31,19 +31,29 @@ def predict_file(run: Path, input_file: Path, cell: str | None, out: Path | None
         DataError: the file cannot be read.
     """
     if out is not None:
-        format_of(out)
-    folder, columns = _student(run, cell)
+        _check_out(out)
+    folder, data = _student(run, cell)
     problems = Problems(str(input_file))
-    rows = read_rows(input_file, Reading(), problems)
+    rows = read_rows(input_file, Reading(**data.get("text_format", {})), problems)
     problems.raise_if_any()
     predictor = load_predictor(folder)
-    examples = _examples(rows, predictor, columns, input_file)
+    examples = _examples(rows, predictor, data["columns"], input_file)
     found = predictor.predict(examples, "predict")
+    if predictor.cut:
+        sys.stderr.write(f"{predictor.cut} of {len(rows)} inputs were cut to fit the student\n")
     _write([dict(row.values) for row in rows], found, predictor.task.labels, out)
 
 
-def _student(run: Path, cell: str | None) -> tuple[Path, dict[str, str]]:
-    """The folder of the cell's model, and the column that each field has in the study's data."""
+def _check_out(out: Path) -> None:
+    format_of(out)
+    if out.suffix == ".gz":
+        raise PreceptorError(
+            "predictions are not written gzipped", where=str(out), fix="leave out .gz"
+        )
+
+
+def _student(run: Path, cell: str | None) -> tuple[Path, dict[str, Any]]:
+    """The folder of the cell's model, and what the run says of its data."""
     file = run / "results.json"
     if not file.is_file():
         raise PreceptorError(
@@ -66,7 +76,8 @@ def _student(run: Path, cell: str | None) -> tuple[Path, dict[str, str]]:
             expected=f"one of: {listed(cells)}",
             fix=did_you_mean(chosen, cells),
         )
-    return run / "cells" / chosen / "model", results["data"]["columns"]
+    data: dict[str, Any] = results["data"]
+    return run / "cells" / chosen / "model", data
 
 
 def _examples(
@@ -111,22 +122,32 @@ def _write(
     labels: Sequence[str],
     out: Path | None,
 ) -> None:
-    """The first reading is the prediction; a second one stands beside it under its name."""
+    """The first reading is the prediction; a second one stands beside it under its name.
+
+    A column of the user's own keeps its name, and ours takes another.
+    """
+    taken = {name for row in rows for name in row}
     for number, row in enumerate(rows):
         for order, (name, reading) in enumerate(found.items()):
             suffix = "" if order == 0 else f"_{name}"
-            row[f"prediction{suffix}"] = reading.labels[number]
-            if reading.probabilities is not None:
-                values = reading.probabilities[number]
-                row[f"probability{suffix}"] = round(float(values.max()), 6)
-            if reading.texts is not None:
-                row[f"text{suffix}"] = reading.texts[number]
+            for key, value in _said(reading, number).items():
+                column = f"{key}{suffix}"
+                row[f"preceptor_{column}" if column in taken else column] = value
     if out is None:
         for row in rows:
             sys.stdout.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
         return
     with new_file(out) as draft:
         _WRITERS[format_of(out)](rows, draft)
+
+
+def _said(reading: Predictions, number: int) -> dict[str, Any]:
+    said: dict[str, Any] = {"prediction": reading.labels[number]}
+    if reading.probabilities is not None:
+        said["probability"] = round(float(reading.probabilities[number].max()), 6)
+    if reading.texts is not None:
+        said["text"] = reading.texts[number]
+    return said
 
 
 def _jsonl(rows: list[dict[str, Any]], path: Path) -> None:
@@ -138,7 +159,8 @@ def _csv(rows: list[dict[str, Any]], path: Path, delimiter: str = ",") -> None:
     import csv
 
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), delimiter=delimiter)
+        columns = list(dict.fromkeys(name for row in rows for name in row))
+        writer = csv.DictWriter(file, columns, delimiter=delimiter)
         writer.writeheader()
         writer.writerows(rows)
 

@@ -184,7 +184,7 @@ def load_predictor(folder: Path) -> Predictor:
         raise PreceptorError(
             "no trained student in this folder",
             where=str(folder),
-            fix="the study keeps its best cells alone unless it says keep: all",
+            fix="set keep: all in the study (best keeps each student's best cell, none keeps none)",
         )
     value = json.loads((folder / _FILE).read_text("utf-8"))
     model, tokenizer = load_saved(folder)

@@ -14,6 +14,8 @@ def preview(plan: Plan, count: int) -> Iterator[str]:
     """For every arm that calls a teacher: ``count`` prompts, answers and verdicts as text."""
     seed = plan.draw_seeds[0]
     human = plan.drawn(seed).train
+    if not plan.study.operations():
+        yield "no arm of this study calls a teacher: there is nothing to preview"
     for name, arm in plan.study.operations().items():
         settings = plan.study.teachers[plan.study.teacher_of(arm)]
         with open_teacher(settings, base_dir=plan.base_dir) as teacher:
@@ -32,7 +34,7 @@ def _shown(made: Made) -> str:
     return "\n".join(
         [
             f"--- prompt ({example.id})",
-            made.call.request.messages[-1].content,
+            *(f"[{message.role}] {message.content}" for message in made.call.request.messages),
             "--- answer",
             text,
             f"--- {verdict}; label {example.target}",

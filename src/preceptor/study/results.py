@@ -6,25 +6,24 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from preceptor.data.leakage import leakage, summary
 from preceptor.data.readers.pubmedqa import PubmedqaSettings
 from preceptor.data.sampling import label_counts
-from preceptor.data.splits import check_labels
+from preceptor.data.splits import DataSettings, check_labels
 from preceptor.evaluate.statistics import Interval, Metric, mean_interval, paired_difference
 from preceptor.llm import identity_of
 from preceptor.llm.chat import Usage
-from preceptor.models.weights import resolve
 from preceptor.store.tables import read_rows
 from preceptor.study.environment import environment
 from preceptor.study.plan import Cell, Plan
 from preceptor.study.spec import AnyStudent, DecoderStudent
 
 _METRICS: tuple[Metric, ...] = ("accuracy", "macro_f1")
-_AGAINST = ("none", "repeat")
+_CONTROLS = ("none", "repeat")
 _SHOWN_LEAKS = 20
 _Key = tuple[str, str]
 
@@ -134,7 +133,7 @@ def _accuracy(plan: Plan, cell: Cell) -> float:
 
 def _cell(plan: Plan, cell: Cell, chosen: bool) -> dict[str, Any]:
     student = plan.study.students[cell.student]
-    weights = resolve(student.weights, plan.base_dir)
+    weights = plan.weights[cell.student]
     folder = plan.out / "cells" / cell.id
     return {
         "id": cell.id,
@@ -163,6 +162,7 @@ def _data(plan: Plan) -> dict[str, Any]:
         "reader": data.reader,
         "files": [path.name for path in plan.splits.files],
         "columns": columns.fields() if columns else {},
+        "text_format": _text_format(data),
         "counts": {name: label_counts(examples) for name, examples in shown.items()},
         "labelled_per_seed": len(splits.train),
         "draw_seeds": plan.draw_seeds,
@@ -170,6 +170,12 @@ def _data(plan: Plan) -> dict[str, Any]:
         "dropped": record.get("dropped", []),
         "leakage": _leakage(plan),
     }
+
+
+def _text_format(data: DataSettings) -> dict[str, Any]:
+    """How the study's table is written, so that `predict` reads one like it."""
+    names = ("encoding", "delimiter", "quotes")
+    return {name: getattr(data, name) for name in names if hasattr(data, name)}
 
 
 def _leakage(plan: Plan) -> dict[str, Any]:
@@ -254,13 +260,16 @@ def _scores(plan: Plan, key: _Key, cells: Mapping[int, Cell]) -> Iterator[dict[s
 
 
 def _comparisons(plan: Plan, groups: Mapping[_Key, Mapping[int, Cell]]) -> Iterator[dict[str, Any]]:
-    """Every arm against `none` and `repeat`, on the seeds that both have."""
+    """Every arm against those of `none` and `repeat`, on the seeds that both have."""
     targets = _targets(plan)
+    kinds = {name: arm.operation for name, arm in plan.study.arms.items()}
+    controls = [name for name, kind in kinds.items() if kind in _CONTROLS]
     for (student, arm), cells in groups.items():
-        for against in _AGAINST:
+        for against in controls:
             others = groups.get((student, against), {})
             seeds = [seed for seed in cells if seed in others]
-            if arm == against or not seeds or (arm, against) == ("none", "repeat"):
+            backwards = (kinds[arm], kinds[against]) == ("none", "repeat")
+            if arm == against or not seeds or backwards:
                 continue
             for reading in _readings(plan, student):
                 ours = [_predictions(plan, cells[seed])[reading] for seed in seeds]
@@ -293,14 +302,15 @@ def _targets(plan: Plan) -> list[str]:
     return [str(example.target) for example in plan.drawn(plan.draw_seeds[0]).test]
 
 
-@cache
-def _test_rows(path: Path) -> list[dict[str, Any]]:
+@lru_cache(maxsize=256)
+def _test_rows(path: Path, made_at: int) -> list[dict[str, Any]]:
     return [row for row in read_rows(path) if row["split"] == "test"]
 
 
 def _predictions(plan: Plan, cell: Cell) -> dict[str, list[str | None]]:
     """Test predictions of every reading, in the order of the test split."""
     found: dict[str, list[str | None]] = {}
-    for row in _test_rows(plan.out / "cells" / cell.id / "predictions.parquet"):
+    path = plan.out / "cells" / cell.id / "predictions.parquet"
+    for row in _test_rows(path, path.stat().st_mtime_ns):
         found.setdefault(row["reading"], []).append(row["prediction"])
     return found

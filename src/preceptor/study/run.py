@@ -24,7 +24,7 @@ from preceptor.study.baselines import fill_baselines
 from preceptor.study.cells import fill_cell
 from preceptor.study.check import check
 from preceptor.study.plan import Cell, Plan
-from preceptor.study.results import best_cells, collect, done_cells
+from preceptor.study.results import best_cells, choose, collect, done_cells
 
 Say = Callable[[str], None]
 
@@ -44,7 +44,10 @@ def run(plan: Plan, redo: bool, say: Say) -> Path:
         SpecError: the study cannot work.
         StaleRunError: the folder holds parts of another study and ``redo`` is not set.
     """
-    check(plan)
+    begun = (plan.out / "results.json").is_file()
+    check(plan, calls=not begun)
+    if begun and _calls_left(plan):
+        check(plan)
     with _locked(plan.out):
         sweep(plan.out)
         _refuse_stale(plan, redo)
@@ -56,13 +59,12 @@ def run(plan: Plan, redo: bool, say: Say) -> Path:
         except KeyboardInterrupt:
             _conclude(plan, failed, time.monotonic() - started, finished=False)
             raise
-        page = _conclude(plan, failed, time.monotonic() - started, finished=True)
         _keep_models(plan)
-    return page
+        return _conclude(plan, failed, time.monotonic() - started, finished=True)
 
 
 def study_text(plan: Plan) -> str:
-    """The study as it is run, overrides and defaults included."""
+    """The study as it is run, overrides included."""
     value = plan.study.model_dump(mode="json", exclude_unset=True)
     return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100)
 
@@ -72,6 +74,8 @@ def _locked(out: Path) -> Iterator[None]:
     """One process a run folder."""
     from filelock import FileLock, Timeout
 
+    if out.exists() and not out.is_dir():
+        raise PreceptorError("the run folder is a file", where=str(out), fix="another --out")
     out.mkdir(parents=True, exist_ok=True)
     lock = FileLock(out / ".lock")
     try:
@@ -112,13 +116,14 @@ def _told(stale: dict[str, list[str]], limit: int = 6) -> str:
 
 
 def _follows(change: str) -> bool:
-    """Whether a change is that of a fingerprint, which says only that something above changed."""
-    return re.fullmatch(r".*: [0-9a-f]{64} -> [0-9a-f]{64}", change) is not None
+    """Whether a change says only that something above changed, by its fingerprint."""
+    return re.match(r"[^:]+: (data|arm|of|rows): ", change) is not None
 
 
 def _make_parts(plan: Plan, failed: list[dict[str, str]], say: Say) -> None:
     plan.data_part.make(partial(_fill_data, plan))
-    with _teachers(plan) as teachers:
+    with ExitStack() as stack:
+        teachers = _teachers(plan, stack) if _calls_left(plan) else {}
         for name, seed in plan.arms:
             _stage(plan.arm_part(name, seed), f"arm {name}, seed {seed}", say)(
                 partial(fill_arm, plan, name, seed, teachers)
@@ -152,14 +157,18 @@ def _stage(part: Part, title: str, say: Say) -> Callable[[Callable[[Path], None]
     return make
 
 
-@contextmanager
-def _teachers(plan: Plan) -> Iterator[dict[str, Teacher]]:
+def _calls_left(plan: Plan) -> bool:
+    """Whether a part is missing that a teacher may be called for."""
+    parts = plan.parts().items()
+    return any(not part.exists() for name, part in parts if not name.startswith("cells/"))
+
+
+def _teachers(plan: Plan, stack: ExitStack) -> dict[str, Teacher]:
     """The study's teachers; an engine starts with the first call that the cache cannot answer."""
-    with ExitStack() as stack:
-        yield {
-            name: stack.enter_context(open_teacher(settings, base_dir=plan.base_dir))
-            for name, settings in plan.study.teachers.items()
-        }
+    return {
+        name: stack.enter_context(open_teacher(settings, base_dir=plan.base_dir))
+        for name, settings in plan.study.teachers.items()
+    }
 
 
 def _fill_data(plan: Plan, folder: Path) -> None:
@@ -183,10 +192,13 @@ def _conclude(plan: Plan, failed: list[dict[str, str]], seconds: float, finished
 
 
 def _keep_models(plan: Plan) -> None:
-    """Remove the trained tensors that the study does not keep; scores and predictions stay."""
-    if plan.study.keep == "all":
+    """Remove the trained tensors that the study does not keep; scores and predictions stay.
+
+    Without a validation split nothing is best, and all stay.
+    """
+    best = best_cells(plan, choose(plan, done_cells(plan)).values())
+    if plan.study.keep != "best" or not best:
         return
-    best = best_cells(plan, done_cells(plan)) if plan.study.keep == "best" else {}
     kept = {cell.id for cell in best.values()}
     for cell in plan.cells:
         if cell.id not in kept:

@@ -15,8 +15,9 @@ from preceptor.augment.rewrite import RewriteSettings
 from preceptor.curate import CurationSettings
 from preceptor.data.readers import ReaderSettings
 from preceptor.evaluate.settings import Decoding
-from preceptor.llm.settings import TeacherSettings
+from preceptor.llm.settings import Parameters, TeacherSettings
 from preceptor.settings import Settings
+from preceptor.tasks.answers import AnswersSetting
 from preceptor.tasks.choice import ChoiceTask
 from preceptor.tune.methods import MethodSettings
 from preceptor.tune.settings import Budget, FitSettings
@@ -77,7 +78,7 @@ class StudentSettings(Settings):
     fit: FitSettings = FitSettings()
     budget: Budget | None = None
     """this student's own budget, in place of the study's"""
-    grid: Mapping[str, list[Any]] = {}
+    grid: Mapping[str, Annotated[list[Any], Field(min_length=1)]] = {}
     """method settings to try, each with a list of values (alpha: [32, 64]); every combination
     is a cell, and the validation split chooses"""
     arms: tuple[str, ...] | None = None
@@ -117,8 +118,10 @@ class Baselines(Settings):
     teacher: tuple[int, ...] = ()
     """every teacher's own answers on the test split, with this many solved examples in
     the prompt each: [0, 5] is zero-shot and 5-shot. Calls are made for every test example"""
-    parameters: Mapping[str, Any] = {}
+    parameters: Parameters = Field({})
     """sent with these calls beside the teacher's own parameters ({max_tokens: 8})"""
+    answers: AnswersSetting | None = None
+    """how a label is read from a teacher's answer; as the task says if not given"""
 
 
 class ReportSettings(Settings):
@@ -158,7 +161,8 @@ class Study(Settings):
     budget: Budget
     baselines: Baselines = Baselines()
     choose_by: Literal["log_loss", "accuracy", "macro_f1"] = "log_loss"
-    """which validation figure chooses among settings and names the best cell. log_loss moves
+    """which validation figure chooses among settings and names each student's best cell (of
+    several students, the most accurate on validation is the run's best). log_loss moves
     with every item; accuracy and macro-F1 can turn on one item of a small split. A student that
     only writes has no log-loss, and is chosen by accuracy"""
     keep: Literal["best", "all", "none"] = "best"
@@ -182,7 +186,9 @@ class Study(Settings):
 
     def draw_seed(self, seed: int) -> int:
         """The seed that draws the labelled subset and samples the teacher."""
-        return seed if self.teacher_seeds is None else seed % self.teacher_seeds
+        if self.teacher_seeds is None:
+            return seed
+        return self.seeds[self.seeds.index(seed) % self.teacher_seeds]
 
     def teacher_of(self, arm: AnyOperation) -> str:
         """The name of the teacher that an arm calls: the one it names, or the only one."""

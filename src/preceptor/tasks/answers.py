@@ -7,22 +7,24 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 AnswersSetting = Literal["strict", "drllama_llm", "drllama_student"]
+_JOINT = re.compile(r"[\s_-]+")
 STUDENT_CUE = "the answer to the question given the context is"
 
 
 def strict(text: str, labels: Sequence[str]) -> str | None:
-    """The first label that stands in the text as a whole word; None if there is none.
+    """The first label that stands in the text as whole words; None if there is none.
 
-    Case is ignored. Where two labels begin at one place ("no" and "no effect") the longer
-    one is read.
+    Case is ignored, and so is what joins a label's words: "side effect" is `side_effect`.
+    Where two labels begin at one place ("no" and "no effect") the longer one is read.
     """
     ordered = sorted(labels, key=len, reverse=True)
-    pattern = "|".join(re.escape(label) for label in ordered)
+    pattern = "|".join(f"({_words(label)})" for label in ordered)
     match = re.search(rf"(?<!\w)(?:{pattern})(?!\w)", text, re.IGNORECASE)
-    if match is None:
-        return None
-    found = match.group().casefold()
-    return next(label for label in labels if label.casefold() == found)
+    return None if match is None else ordered[(match.lastindex or 1) - 1]
+
+
+def _words(label: str) -> str:
+    return _JOINT.pattern.join(re.escape(word) for word in _JOINT.split(label))
 
 
 def drllama_llm(text: str, labels: Sequence[str]) -> str | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from preceptor.data.example import Example
+from preceptor.errors import SpecError
 from preceptor.settings import Settings
 from preceptor.tasks.answers import READERS, AnswersSetting
 from preceptor.tasks.template import fields_of, render
@@ -38,17 +40,18 @@ class ChoiceTask(Settings):
     @field_validator("labels")
     @classmethod
     def _distinct(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
-        folded = [label.casefold().strip() for label in labels]
+        folded = [re.sub(r"[\s_-]+", " ", label.casefold()).strip() for label in labels]
         if len(set(folded)) != len(folded) or "" in folded:
-            raise ValueError("labels must differ (case aside) and must not be empty")
+            raise ValueError("labels must differ (case, _ and - aside) and must not be empty")
         return labels
 
     @model_validator(mode="after")
     def _templates(self) -> ChoiceTask:
         if "{label}" not in self.answer:
             raise ValueError("answer: must contain {label}")
-        if "input" not in fields_of(self.prompt):
-            raise ValueError("prompt: must contain {{ input }}")
+        _fields("input", self.input)
+        if _fields("prompt", self.prompt) != {"input"}:
+            raise ValueError("prompt: must contain {{ input }} and no other field")
         unknown = set(self.descriptions) - set(self.labels)
         if unknown:
             raise ValueError(f"descriptions: not a label: {', '.join(sorted(unknown))}")
@@ -80,3 +83,10 @@ class ChoiceTask(Settings):
     def describe(self) -> list[tuple[str, str]]:
         """Every label with what it means."""
         return [(label, self.descriptions.get(label, "")) for label in self.labels]
+
+
+def _fields(key: str, template: str) -> set[str]:
+    try:
+        return fields_of(template)
+    except SpecError as error:
+        raise ValueError(f"{key}: {error.what}") from error
