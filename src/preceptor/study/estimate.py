@@ -17,10 +17,10 @@ from preceptor.study.plan import Plan
 from preceptor.study.spec import AnyStudent, EncoderStudent, MixArm, RepeatArm
 
 CHARACTERS_PER_TOKEN = 4.0
-FLOPS_PER_CORE = 25e9
-"""fp32 matrix products of one common server core; a GPU is a thousand times as fast"""
-EMBEDDED_TOKENS = 60.0
-"""answer tokens per second of the embedded teacher on two cores, and 15 times that for prompts"""
+FLOPS_PER_CORE = 50e9
+"""fp32 matrix products of one common server core, twice that in bf16; a GPU is far faster"""
+EMBEDDED_TOKENS = 120.0
+"""answer tokens per second of the embedded teacher on two cores, and 5 times that for prompts"""
 ENDPOINT_TOKENS = 50.0
 """answer tokens per second of one call to a common API, after half a second of latency"""
 
@@ -133,7 +133,7 @@ def _call_seconds(
     teacher: EndpointSettings | EmbeddedSettings, calls: int, prompt: float, answer: float
 ) -> float:
     if isinstance(teacher, EmbeddedSettings):
-        return calls * (prompt / (15 * EMBEDDED_TOKENS) + answer / EMBEDDED_TOKENS)
+        return calls * (prompt / (5 * EMBEDDED_TOKENS) + answer / EMBEDDED_TOKENS)
     return calls / teacher.concurrency * (0.5 + answer / ENDPOINT_TOKENS)
 
 
@@ -148,7 +148,8 @@ def _training(plan: Plan, name: str, student: AnyStudent) -> dict[str, Any]:
     seconds = None
     if parameters is not None:
         work = parameters * (tokens * (6 if student.method.name == "full" else 4) + 2 * scored)
-        seconds = work / (FLOPS_PER_CORE * (os.cpu_count() or 1))
+        speed = FLOPS_PER_CORE * (2 if student.fit.precision == "bf16" else 1)
+        seconds = work / (speed * (os.cpu_count() or 1))
     return {
         "student": name,
         "cells": len(cells),
