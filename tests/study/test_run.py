@@ -423,6 +423,7 @@ def test_controls_are_known_by_what_they_do_not_by_their_name(place: Place, cli:
         ("baselines.teacher=[50]", "only 9 labelled"),
         ("data.validation.limit=1", "just one label"),
         ("data.path=nowhere.csv", "nowhere.csv"),
+        ("teachers.echo.key_env=NOT_THERE", "NOT_THERE"),
         ("arms.rewrite.fields=[txt]", "did you mean 'text'?"),
         ("arms.rewrite.prompt=mine.jinja", "not there"),
         ("teachers.echo.parameters.model=x", "model"),
