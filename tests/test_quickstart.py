@@ -75,7 +75,7 @@ task:
   labels: [yes, no, maybe]
   input: "question: {{ question }} context: {{ context }}"
   prompt: "{{ input }} answer:"
-  answer: " the answer to the question given the context is {label}."
+  answer: " the answer to the question given the context is {label}"
   answers: drllama_student
   loss: all
 data:
