@@ -21,6 +21,9 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 
 
+SHORT = "{engine: embedded, parameters: {temperature: 0.4, max_tokens: 40}}"
+
+
 def blocks(kind: str) -> list[str]:
     return re.findall(rf"```{kind}\n(.*?)```", README, re.DOTALL)
 
@@ -66,9 +69,22 @@ def test_the_scoring_commands_of_the_readme(tmp_path: Path) -> None:
     assert f"{json.loads(told[1])['macro_f1']:.3f}" in README
 
 
+def test_the_command_behind_a_result_still_makes_a_plan() -> None:
+    page = (ROOT / "docs/results/drllama.md").read_text("utf-8")
+    (command,) = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
+    data = str(shared("pubmedqa") / "ori_pqal.json")
+    words = shlex.split(command.replace("\\\n", " ").replace("$PUBMEDQA", data))
+    assert words[1:5] == ["run", "studies/drllama/table3.yaml", "--out", "runs/table3-small"]
+    planned = shlex.join(["preceptor", "plan", *words[2:3], *words[5:], "--json"])
+    assert json.loads(execute(planned, ROOT))["cells"] == 5
+
+
 @pytest.mark.slow
 def test_the_tour_of_the_readme(tmp_path: Path) -> None:
-    """init, plan, preview, run and predict on a user's own file, with the real models."""
+    """init, plan, preview, run and predict on a user's own file, with the real models.
+
+    Between init and plan the study is made smaller, so that the tour takes a minute or two.
+    """
     rows = [
         json.loads(line) for line in locate("demo:messages.jsonl", ROOT).read_text().splitlines()
     ]
@@ -83,7 +99,11 @@ def test_the_tour_of_the_readme(tmp_path: Path) -> None:
         csv.writer(file).writerows([["message"], ["please send more of my inhaler"]])
     tour = [line for line in commands() if not line.startswith("preceptor score")]
     assert [line.split()[1] for line in tour] == ["init", "plan", "preview", "run", "predict"]
-    told = [execute(line, tmp_path) for line in tour]
+    told = [execute(tour[0], tmp_path)]
+    study = tmp_path / "study.yaml"
+    small = study.read_text().replace("steps: 100", "steps: 5").replace("seeds: 3", "seeds: 1")
+    study.write_text(small.replace("{engine: embedded}", SHORT))
+    told += [execute(line, tmp_path) for line in tour[1:]]
     assert "kept" in told[2]
     assert json.loads(told[-1])["prediction"] in kinds
     assert (tmp_path / "runs/first/report/index.html").is_file()
