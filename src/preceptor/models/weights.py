@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import cast
 
+from preceptor.data.problems import did_you_mean
 from preceptor.errors import WeightsError
 from preceptor.models import hub
 from preceptor.models.export import exported
@@ -125,9 +125,9 @@ def _check_folder(folder: Path) -> None:
 
 
 def _unknown(ref: str, path: Path) -> WeightsError:
-    near = difflib.get_close_matches(ref.lower(), KNOWN, n=1)
-    if near:
-        return WeightsError(f"no weights named {ref!r}", fix=f"did you mean {near[0]!r}?")
+    guess = did_you_mean(ref, KNOWN)
+    if guess:
+        return WeightsError(f"no weights named {ref!r}", fix=guess)
     return WeightsError(
         f"no weights named {ref!r}",
         where=f"looked for {path}",
