@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,10 @@ Part(Path({str(tmp_path)!r}) / "p", {{}}).make(fill)
     assert [path.name.startswith(UNFINISHED) for path in tmp_path.iterdir()] == [True]
     sweep(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_part_keeps_how_long_it_took_whoever_asks(tmp_path: Path) -> None:
+    part = Part(tmp_path / "p", {})
+    assert part.seconds == 0
+    part.make(lambda _: time.sleep(0.02))
+    assert Part(tmp_path / "p", {}).seconds >= 0.02

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from preceptor.store.atomic import new_folder, write_json
 from preceptor.store.fingerprint import changes, fingerprint
 
 _RECORD = "part.json"
+_MADE = "made.json"
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,15 @@ class Part:
         The folder appears with its record in one rename, so a part is whole or absent.
         """
         if not self.exists():
+            started = time.monotonic()
             with new_folder(self.folder) as draft:
                 fill(draft)
+                write_json(draft / _MADE, {"seconds": time.monotonic() - started})
                 write_json(draft / _RECORD, self.made_from)
         return self.folder
+
+    @property
+    def seconds(self) -> float:
+        """How long it took to make, whichever run made it; 0 while it is not there."""
+        made = self.folder / _MADE
+        return float(json.loads(made.read_text("utf-8"))["seconds"]) if made.is_file() else 0.0

@@ -28,9 +28,7 @@ _SHOWN_LEAKS = 20
 _Key = tuple[str, str]
 
 
-def collect(
-    plan: Plan, failed: list[dict[str, str]], seconds: float, finished: bool
-) -> dict[str, Any]:
+def collect(plan: Plan, failed: list[dict[str, str]], finished: bool) -> dict[str, Any]:
     """Everything the report shows, as JSON values; parts that are not there yet are left out."""
     study = plan.study
     done = done_cells(plan)
@@ -40,7 +38,7 @@ def collect(
         "study": study.name,
         "description": study.description,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seconds": seconds,
+        "seconds": sum(part.seconds for part in plan.parts().values()),
         "command": plan.command,
         "finished": finished and len(done) == len(plan.cells),
         "limits": list(study.limits),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -52,15 +51,14 @@ def run(plan: Plan, redo: bool, say: Say) -> Path:
         sweep(plan.out)
         _refuse_stale(plan, redo)
         write_text(plan.out / "study.yaml", study_text(plan))
-        started = time.monotonic()
         failed: list[dict[str, str]] = []
         try:
             _make_parts(plan, failed, say)
         except KeyboardInterrupt:
-            _conclude(plan, failed, time.monotonic() - started, finished=False)
+            _conclude(plan, failed, finished=False)
             raise
         _keep_models(plan)
-        return _conclude(plan, failed, time.monotonic() - started, finished=True)
+        return _conclude(plan, failed, finished=True)
 
 
 def study_text(plan: Plan) -> str:
@@ -150,9 +148,8 @@ def _stage(part: Part, title: str, say: Say) -> Callable[[Callable[[Path], None]
         if part.exists():
             say(f"{title}: there already")
             return
-        started = time.monotonic()
         part.make(fill)
-        say(f"{title}: {time.monotonic() - started:.1f} s")
+        say(f"{title}: {part.seconds:.1f} s")
 
     return make
 
@@ -183,10 +180,10 @@ def _fill_data(plan: Plan, folder: Path) -> None:
     write_json(folder / "data.json", {"notes": splits.notes, "dropped": dropped})
 
 
-def _conclude(plan: Plan, failed: list[dict[str, str]], seconds: float, finished: bool) -> Path:
+def _conclude(plan: Plan, failed: list[dict[str, str]], finished: bool) -> Path:
     from preceptor.report.page import write_report
 
-    results = collect(plan, failed, seconds, finished and not failed)
+    results = collect(plan, failed, finished and not failed)
     write_json(plan.out / "results.json", results)
     return write_report(plan.out)
 
