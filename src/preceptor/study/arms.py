@@ -49,14 +49,8 @@ def _cycle(examples: Sequence[Example], rows: int) -> Iterator[tuple[int, Exampl
 
 
 def _repeated(example: Example, turn: int) -> Example:
-    return Example(
-        id=f"{example.id}#repeat{turn}",
-        inputs=example.inputs,
-        target=example.target,
-        references=example.references,
-        extra=example.extra,
-        origin=Origin("human", "repeat", (example.id,)),
-    )
+    origin = Origin("human", "repeat", (example.id,))
+    return replace(example, id=f"{example.id}#repeat{turn}", origin=origin)
 
 
 def _mixed(

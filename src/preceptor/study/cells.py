@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +36,10 @@ def fill_cell(plan: Plan, cell: Cell, folder: Path) -> None:
     arm = plan.arm_part(cell.arm, plan.study.draw_seed(cell.seed)).folder
     examples = read_examples(arm / "train.parquet")
     splits = plan.drawn(plan.study.draw_seed(cell.seed))
-    for example in (*splits.validation, *splits.test):
-        predictor.shown(example)  # what does not fit is refused before the training, not after
-    predictor.cut = 0
+    held_out = {"validation": splits.validation, "test": splits.test}
+    # Before the training: what does not fit is refused here, not after it.
+    texts = {name: [predictor.shown(one) for one in part] for name, part in held_out.items()}
+    cut_in_scoring, predictor.cut = predictor.cut, 0
     rows, left_out = training_rows(predictor, examples)
     report = fit(
         predictor.model,
@@ -50,9 +51,8 @@ def fill_cell(plan: Plan, cell: Cell, folder: Path) -> None:
         label=cell.id,
         pad_id=predictor.tokenizer.pad_token_id,
     )
-    cut_in_training, predictor.cut = predictor.cut, 0
     started = time.perf_counter()
-    predictions, metrics = _scored(plan, cell, predictor)
+    predictions, metrics = _scored(predictor, held_out, texts, cell.id)
     trainable, total = count_parameters(predictor.model)
     record = {
         "rows": len(rows),
@@ -68,7 +68,7 @@ def fill_cell(plan: Plan, cell: Cell, folder: Path) -> None:
         "precision": report.precision,
         "environment": environment(),
         "device": report.device,
-        "cut": {"train": cut_in_training, "validation and test": predictor.cut},
+        "cut": {"train": predictor.cut, "validation and test": cut_in_scoring},
     }
     write_rows(folder / "predictions.parquet", predictions, _COLUMNS)
     write_json(folder / "history.json", report.history)
@@ -129,16 +129,18 @@ def _training_row(predictor: Predictor, example: Example) -> LabelRow | TextRow:
 
 
 def _scored(
-    plan: Plan, cell: Cell, predictor: Predictor
+    predictor: Predictor,
+    held_out: Mapping[str, Sequence[Example]],
+    texts: Mapping[str, list[str]],
+    title: str,
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Predictions and metrics of validation and test."""
-    splits = plan.drawn(plan.study.draw_seed(cell.seed))
     rows: list[dict[str, Any]] = []
     metrics: dict[str, Any] = {}
-    for name, examples in (("validation", splits.validation), ("test", splits.test)):
+    for name, examples in held_out.items():
         if not examples:
             continue
-        found = predictor.predict(examples, f"{cell.id}, {name}")
+        found = predictor.predict(texts[name], f"{title}, {name}")
         metrics[name] = {
             reading: measured(one, examples, predictor.task.labels)
             for reading, one in found.items()

@@ -179,10 +179,9 @@ def _updates(plan: Plan, student: AnyStudent, arm: str, human: int, length: floa
 def _made_rows(plan: Plan, name: str, human: int) -> int:
     arm = plan.study.arms[name]
     if isinstance(arm, MixArm):
-        parts = [(source, amount) for source, amount in arm.of.items()]
         return sum(
             _made_rows(plan, source, human) if amount is None else rows_of(amount, human)
-            for source, amount in parts
+            for source, amount in arm.of.items()
         )
     if isinstance(arm, RepeatArm) or name in plan.study.operations():
         return rows_of(getattr(arm, "amount", 0), human)

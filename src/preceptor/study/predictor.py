@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,11 +99,10 @@ class Predictor:
         self.cut += cut
         return frame(text)
 
-    def predict(self, examples: Sequence[Example], title: str) -> dict[str, Predictions]:
-        """Every reading's predictions, in the order of the examples; precision as in training."""
+    def predict(self, texts: list[str], title: str) -> dict[str, Predictions]:
+        """Every reading's predictions of what :meth:`shown` gave; precision as in training."""
         import torch
 
-        texts = [self.shown(example) for example in examples]
         bf16 = self.student.fit.precision == "bf16"
         with torch.autocast(self.model.device.type, torch.bfloat16, enabled=bf16):
             if isinstance(self.student, EncoderStudent):
