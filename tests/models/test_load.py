@@ -120,10 +120,10 @@ def test_two_labels_are_no_regression(tmp_path: Path) -> None:
 
 
 def test_context_windows(tmp_path: Path) -> None:
-    assert context_window(tiny_decoder()) == 128
-    assert context_window(tiny_decoder("GPT2LMHeadModel")) == 128
+    assert context_window(tiny_decoder().config) == 128
+    assert context_window(tiny_decoder("GPT2LMHeadModel").config) == 128
     roberta = tiny_encoder("RobertaForSequenceClassification")
-    assert context_window(roberta) == 127  # pad id 0: positions start at 1
+    assert context_window(roberta.config) == 127  # pad id 0: positions start at 1
     longest = torch.full((1, 127), 5)
     assert roberta(longest).logits.shape == (1, 2)
     with pytest.raises((IndexError, RuntimeError)):

@@ -389,15 +389,20 @@ def test_without_validation_nothing_is_chosen_and_every_model_stays(
     assert "no validation split" in capsys.readouterr().err
 
 
-def test_what_does_not_fit_is_refused_before_training_or_cut_and_counted(
+def test_what_does_not_fit_is_refused_before_a_call_or_cut_and_counted(
     place: Place, cli: Cli, capsys: pytest.CaptureFixture[str]
 ) -> None:
     long = [{**row, "text": row["text"] + " and so on" * 9} for row in rows()]
     (place.folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in long))
     few = ("--set", "baselines.teacher=[]", "--set", "students.bert.arms=[none]")
     short = (*few, "--set", "students.bert.fit.max_length=40", "--set", "seeds=1")
-    assert cli("run", place.study, *short, "--out", "run") == 1
-    assert "data.too_long" in place.results()["failed"][0]["error"]
+    assert cli("run", place.study, *short, "--out", "run") == 2
+    said = capsys.readouterr().err
+    assert "student bert, example r" in said
+    assert "of 45 examples do not fit" in said
+    assert "data.too_long" in said
+    assert not place.server.bodies
+    assert not (place.folder / "run" / "arms").exists()
     cut = (*short, "--set", "data.too_long=truncate_end")
     assert cli("run", place.study, *cut, "--out", "cut") == 0
     cells = [cell for cell in place.results("cut")["cells"] if cell["student"] == "bert"]

@@ -10,7 +10,7 @@ from preceptor.models.loading import Dtype, load_config, load_model, load_tokeni
 from preceptor.models.weights import Weights
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 
 def load_decoder(
@@ -42,19 +42,19 @@ def load_decoder(
             found=f"nothing for {', '.join(sorted(missing)[:3])}",
             fix="name weights that were saved with their language-model head",
         )
-    tokenizer = load_tokenizer(weights, model)
+    tokenizer = load_tokenizer(weights)
+    model.config.pad_token_id = tokenizer.pad_token_id
     if tokenizer.eos_token_id is None:
         raise WeightsError("the tokenizer has no end token", where=weights.ref)
     model.generation_config = _plain_generation(tokenizer)
     return model.eval(), tokenizer
 
 
-def context_window(model: PreTrainedModel) -> int | None:
+def context_window(config: PreTrainedConfig) -> int | None:
     """Tokens that a model can see at once; None where its config sets no bound.
 
     RoBERTa and its kin lose the positions up to their pad token's.
     """
-    config = model.config
     window: int | None = getattr(config, "max_position_embeddings", None)
     if window is not None and config.model_type in _OFFSET_POSITIONS:
         return window - (config.pad_token_id or 0) - 1

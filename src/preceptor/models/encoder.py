@@ -47,7 +47,9 @@ def load_encoder(
         _check_body(model, missing, weights)
         if not same_labels:
             _new_output(model, len(labels))
-    return model.eval(), load_tokenizer(weights, model)
+    tokenizer = load_tokenizer(weights)
+    model.config.pad_token_id = tokenizer.pad_token_id
+    return model.eval(), tokenizer
 
 
 def _check_family(config: PreTrainedConfig, weights: Weights) -> None:

@@ -13,7 +13,7 @@ from preceptor.models.weights import Weights
 
 if TYPE_CHECKING:
     from torch import nn
-    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 
 Dtype = Literal["float32", "bfloat16"]
 
@@ -71,7 +71,7 @@ def _align(model: nn.Module) -> None:
         value.data = value.data.clone()
 
 
-def load_tokenizer(weights: Weights, model: PreTrainedModel) -> PreTrainedTokenizerBase:
+def load_tokenizer(weights: Weights) -> PreTrainedTokenizerBase:
     """A model's tokenizer with a pad token; the end token pads where there is none of its own.
 
     Which tokens are supervised is decided by position, so a pad token that is also the end
@@ -88,7 +88,6 @@ def load_tokenizer(weights: Weights, model: PreTrainedModel) -> PreTrainedTokeni
         if tokenizer.eos_token_id is None:
             raise WeightsError("the tokenizer has no pad and no end token", where=weights.ref)
         tokenizer.pad_token = tokenizer.eos_token
-    model.config.pad_token_id = tokenizer.pad_token_id
     return tokenizer
 
 

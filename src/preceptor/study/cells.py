@@ -13,6 +13,7 @@ from preceptor.evaluate.metrics import score
 from preceptor.store.atomic import write_json
 from preceptor.store.tables import write_rows
 from preceptor.study.environment import environment
+from preceptor.study.inputs import Inputs
 from preceptor.study.plan import Cell, Plan
 from preceptor.study.predictor import Predictions, Predictor
 from preceptor.study.spec import EncoderStudent
@@ -37,9 +38,8 @@ def fill_cell(plan: Plan, cell: Cell, folder: Path) -> None:
     examples = read_examples(arm / "train.parquet")
     splits = plan.drawn(plan.study.draw_seed(cell.seed))
     held_out = {"validation": splits.validation, "test": splits.test}
-    # Before the training: what does not fit is refused here, not after it.
-    texts = {name: [predictor.shown(one) for one in part] for name, part in held_out.items()}
-    cut_in_scoring, predictor.cut = predictor.cut, 0
+    texts = {name: [predictor.inputs.shown(one) for one in part] for name, part in held_out.items()}
+    cut_in_scoring, predictor.inputs.cut = predictor.inputs.cut, 0
     rows, left_out = training_rows(predictor, examples)
     report = fit(
         predictor.model,
@@ -68,7 +68,7 @@ def fill_cell(plan: Plan, cell: Cell, folder: Path) -> None:
         "precision": report.precision,
         "environment": environment(),
         "device": report.device,
-        "cut": {"train": predictor.cut, "validation and test": cut_in_scoring},
+        "cut": {"train": predictor.inputs.cut, "validation and test": cut_in_scoring},
     }
     write_rows(folder / "predictions.parquet", predictions, _COLUMNS)
     write_json(folder / "history.json", report.history)
@@ -80,7 +80,7 @@ def fill_cell(plan: Plan, cell: Cell, folder: Path) -> None:
 
 def untrained(plan: Plan, cell: Cell) -> Predictor:
     """The cell's student before training, its method attached, all of it drawn by the seed."""
-    from preceptor.models.decoder import load_decoder
+    from preceptor.models.decoder import context_window, load_decoder
     from preceptor.models.encoder import load_encoder
     from preceptor.models.seeding import seeded
 
@@ -94,7 +94,8 @@ def untrained(plan: Plan, cell: Cell) -> Predictor:
     method = cell.method(student)
     with seeded(cell.seed):
         model = METHODS[method.name].attach(model, method)
-    return Predictor(study.task, student, study.data.too_long, model, tokenizer)
+    window = context_window(model.config)
+    return Predictor(Inputs(study.task, student, study.data.too_long, tokenizer, window), model)
 
 
 def training_rows(
@@ -122,7 +123,7 @@ def training_rows(
 
 
 def _training_row(predictor: Predictor, example: Example) -> LabelRow | TextRow:
-    task, label, text = predictor.task, str(example.target), predictor.shown(example)
+    task, label, text = predictor.task, str(example.target), predictor.inputs.shown(example)
     if isinstance(predictor.student, EncoderStudent):
         return label_row(predictor.tokenizer, text, task.labels.index(label))
     return text_row(predictor.tokenizer, text, task.written(label), task.loss)

@@ -38,9 +38,9 @@ def predict_file(run: Path, input_file: Path, cell: str | None, out: Path | None
     problems.raise_if_any()
     predictor = load_predictor(folder)
     examples = _examples(rows, predictor, data["columns"], input_file)
-    found = predictor.predict([predictor.shown(one) for one in examples], "predict")
-    if predictor.cut:
-        sys.stderr.write(f"{predictor.cut} of {len(rows)} inputs were cut to fit the student\n")
+    found = predictor.predict([predictor.inputs.shown(one) for one in examples], "predict")
+    if cut := predictor.inputs.cut:
+        sys.stderr.write(f"{cut} of {len(rows)} inputs were cut to fit the student\n")
     _write([dict(row.values) for row in rows], found, predictor.task.labels, out)
 
 

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
-from preceptor.data.example import Example
-from preceptor.data.splits import TooLong
 from preceptor.errors import PreceptorError
 from preceptor.models.weights import Weights
 from preceptor.store.atomic import write_json
+from preceptor.study.inputs import Inputs
 from preceptor.study.spec import AnyStudent, EncoderStudent
 from preceptor.tasks.choice import ChoiceTask
 
@@ -47,60 +46,30 @@ class Predictor:
     """A student that can be asked.
 
     Attributes:
-        task: templates and answer reader.
-        student: its settings.
-        too_long: what happens to inputs that do not fit.
+        inputs: what it reads of an example.
         model: the trained model.
-        tokenizer: its tokenizer.
-        cut: how many inputs were cut to fit so far.
     """
 
-    task: ChoiceTask
-    student: AnyStudent
-    too_long: TooLong
+    inputs: Inputs
     model: PreTrainedModel
-    tokenizer: PreTrainedTokenizerBase
-    cut: int = 0
 
     @property
-    def room(self) -> int:
-        """Tokens for a framed input, so that the longest answer fits behind it."""
-        from preceptor.models.decoder import context_window
+    def task(self) -> ChoiceTask:
+        """Templates and answer reader."""
+        return self.inputs.task
 
-        window = context_window(self.model) or self.student.fit.max_length
-        length = min(self.student.fit.max_length, window)
-        if isinstance(self.student, EncoderStudent):
-            return length
-        answers = [
-            self.tokenizer(self.task.written(label))["input_ids"] for label in self.task.labels
-        ]
-        longest = 2 + max(len(answer) for answer in answers)
-        writes = "generation" in self.student.readings
-        return length - max(longest, self.student.max_new_tokens if writes else 0)
+    @property
+    def student(self) -> AnyStudent:
+        """The student's settings."""
+        return self.inputs.student
 
-    def shown(self, example: Example) -> str:
-        """What the student reads: the input (encoder) or the framed prompt (decoder), fitted.
-
-        Raises:
-            DataError: it is too long and the study refuses to cut.
-        """
-        from preceptor.models.tokens import fit_input
-
-        encoder = isinstance(self.student, EncoderStudent)
-        frame = str if encoder else self.task.frame
-        text, cut = fit_input(
-            self.tokenizer,
-            frame,
-            self.task.show(example),
-            self.room,
-            self.too_long,
-            example_id=example.id,
-        )
-        self.cut += cut
-        return frame(text)
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """The student's tokenizer."""
+        return self.inputs.tokenizer
 
     def predict(self, texts: list[str], title: str) -> dict[str, Predictions]:
-        """Every reading's predictions of what :meth:`shown` gave; precision as in training."""
+        """Every reading's predictions of shown inputs; precision as in training."""
         import torch
 
         bf16 = self.student.fit.precision == "bf16"
@@ -163,7 +132,7 @@ class Predictor:
             "format": 1,
             "task": self.task.model_dump(mode="json"),
             "student": self.student.model_dump(mode="json"),
-            "too_long": self.too_long,
+            "too_long": self.inputs.too_long,
             "cell": cell,
         }
         write_json(folder / _FILE, value)
@@ -176,6 +145,7 @@ def load_predictor(folder: Path) -> Predictor:
         PreceptorError: the folder holds no saved student, or its base is not the one it was
             trained on.
     """
+    from preceptor.models.decoder import context_window
     from preceptor.models.save import load_saved
 
     if not (folder / _FILE).is_file():
@@ -188,4 +158,5 @@ def load_predictor(folder: Path) -> Predictor:
     model, tokenizer = load_saved(folder)
     task = ChoiceTask.model_validate(value["task"])
     student = _STUDENT.validate_python(value["student"])
-    return Predictor(task, student, value["too_long"], model, tokenizer)
+    window = context_window(model.config)
+    return Predictor(Inputs(task, student, value["too_long"], tokenizer, window), model)

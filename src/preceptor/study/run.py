@@ -22,6 +22,7 @@ from preceptor.study.arms import fill_arm
 from preceptor.study.baselines import fill_baselines
 from preceptor.study.cells import fill_cell
 from preceptor.study.check import check
+from preceptor.study.inputs import check_lengths
 from preceptor.study.plan import Cell, Plan
 from preceptor.study.results import best_cells, choose, collect, done_cells
 
@@ -41,6 +42,7 @@ def run(plan: Plan, redo: bool, say: Say) -> Path:
 
     Raises:
         SpecError: the study cannot work.
+        DataError: a human example does not fit a student and the study refuses to cut.
         StaleRunError: the folder holds parts of another study and ``redo`` is not set.
     """
     begun = (plan.out / "results.json").is_file()
@@ -50,6 +52,7 @@ def run(plan: Plan, redo: bool, say: Say) -> Path:
     with _locked(plan.out):
         sweep(plan.out)
         _refuse_stale(plan, redo)
+        check_lengths(plan)
         write_text(plan.out / "study.yaml", study_text(plan))
         failed: list[dict[str, str]] = []
         try:

@@ -116,7 +116,7 @@ def _check(model: nn.Module, rows: Sequence[Row]) -> None:
     if not any(value.requires_grad for value in model.parameters()):
         raise PreceptorError("no parameter of the model is trainable", fix="attach a method")
     longest = max(len(row.tokens) for row in rows)
-    window = context_window(model)
+    window = context_window(model.config)
     if window is not None and longest > window:
         raise DataError(
             "a training row is longer than the model can see",

@@ -1,0 +1,5 @@
+"""`python -m preceptor` is `preceptor`."""
+
+from preceptor.cli import main
+
+main()
