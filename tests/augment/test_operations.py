@@ -10,6 +10,7 @@ from preceptor.augment.answer import requests
 from preceptor.augment.operation import read_fields, rows_of
 from preceptor.data.candidate import Rejection
 from preceptor.data.example import Example
+from preceptor.errors import SpecError
 from preceptor.tasks.choice import ChoiceTask
 
 HERE = Path(__file__).parent
@@ -190,6 +191,14 @@ def test_text_of_the_data_cannot_begin_a_message(tmp_path: Path) -> None:
         ('I said "more" and left', 'I said "more" and left'),
         ('"More" is what I need', '"More" is what I need'),
         ("**I need more.**", "I need more."),
+        (
+            '"Take with food" is on the label. What about "as needed"\nand my metformin?',
+            '"Take with food" is on the label. What about "as needed"\nand my metformin?',
+        ),
+        ('"Refill"\nis what I asked for', '"Refill"\nis what I asked for'),
+        ('"Refill" or "renewal"', '"Refill" or "renewal"'),
+        ('"Refill"\n\nis what I asked for', '"Refill"\n\nis what I asked for'),
+        ("«J'en veux.»", "J'en veux."),
     ],
 )
 def test_quotes_and_comments_around_a_text_are_taken_off(answer: str, text: str) -> None:
@@ -201,3 +210,10 @@ def test_a_prompt_of_the_users_own(tmp_path: Path) -> None:
     settings = rewrite_settings(prompt="my.jinja")
     call = next(rewrite.calls(settings, PLAIN, MESSAGES[:1], 0, tmp_path))
     assert call.request.messages[0].content == "SAY more pills please"
+
+
+def test_a_prompt_that_is_not_utf_8_is_told_with_its_file(tmp_path: Path) -> None:
+    (tmp_path / "my.jinja").write_bytes("Größe: {{ reword }}".encode("latin-1"))
+    settings = rewrite_settings(prompt="my.jinja")
+    with pytest.raises(SpecError, match=r"my\.jinja(.|\n)*UTF-8"):
+        next(rewrite.calls(settings, PLAIN, MESSAGES, 0, tmp_path))

@@ -17,10 +17,11 @@ import pytest
 from preceptor.errors import PreceptorError
 from preceptor.llm.cache import AnswerCache, default_path
 from preceptor.llm.chat import Answer, Message, Request
+from preceptor.llm.endpoint import EndpointTeacher
 from preceptor.store.cache import cache_folder
 
 from .conftest import MakeTeacher, ask_for
-from .faulty import FaultyServer, Reply
+from .faulty import FaultyServer, Reply, completion
 
 ANSWER = Answer("yes", 5, 1, 0.25, cached=False)
 
@@ -33,7 +34,46 @@ def test_a_second_run_calls_nobody(make_teacher: MakeTeacher, server: FaultyServ
     assert server.calls == 3
     assert [answer.text for answer in second] == [answer.text for answer in first]
     assert all(isinstance(answer, Answer) and answer.cached for answer in second)
-    assert (again.usage.calls, again.usage.cached, again.usage.prompt_tokens) == (0, 3, 0)
+    assert (again.usage.calls, again.usage.cached) == (0, 3)
+
+
+def test_what_answers_cost_does_not_depend_on_when_they_were_paid(
+    make_teacher: MakeTeacher, cache: AnswerCache, server: FaultyServer
+) -> None:
+    def priced() -> EndpointTeacher:
+        price = {"input": 1.0, "output": 2.0}
+        return make_teacher(price=price, concurrency=1)
+
+    def cut_off(place: int) -> None:
+        server.replies.extend([Reply()] * place + [Reply(body=completion("half", "length"))])
+
+    requests = [ask_for(str(number)) for number in range(10)]
+    cut_off(3)
+    undisturbed = priced()
+    undisturbed.ask(requests, "asking")
+    cache.close()
+    cache.path.unlink()
+    cut_off(3)
+    priced().ask(requests[:8], "stopped after 8")
+    resumed = priced()
+    resumed.ask(requests, "asking")
+
+    whole, later = undisturbed.usage, resumed.usage
+    once = (10 * 7 * 1.0 + 10 * 3 * 2.0) / 1e6
+    assert (later.calls, later.cached) == (2, 8)
+    assert (whole.calls, whole.cached) == (10, 0)
+    for used in (whole, later):
+        assert (used.failed, used.prompt_tokens, used.completion_tokens) == (1, 70, 30)
+        assert used.cost == pytest.approx(once)
+    assert (later.cached_prompt_tokens, later.cached_completion_tokens) == (56, 24)
+    assert later.cached_cost == pytest.approx(0.8 * once)
+    assert (whole.cached_prompt_tokens, whole.cached_cost) == (0, 0)
+
+
+def test_a_request_that_stands_twice_in_a_batch_costs_once(make_teacher: MakeTeacher) -> None:
+    for teacher in (make_teacher(), make_teacher()):
+        teacher.ask([ask_for("a"), ask_for("a")], "asking")
+        assert teacher.usage.prompt_tokens == 7
 
 
 @pytest.mark.parametrize(
@@ -166,6 +206,37 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(PreceptorError, match=r"cannot be opened(.|\n)*PRECEPTOR_CACHE"):
         AnswerCache(tmp_path / "file" / "answers.sqlite").get("k")
+
+
+@pytest.mark.parametrize("name", ["fuller", "locked-away", "malformed"])
+def test_a_folders_name_is_not_taken_for_the_cause(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("")
+    with pytest.raises(PreceptorError, match="cannot be opened or written"):
+        AnswerCache(tmp_path / name / "answers.sqlite").get("k")
+
+
+def test_a_disk_without_room_for_the_file_is_told_as_full(tmp_path: Path) -> None:
+    """Nothing but the number of the system's error says so."""
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4k,nr_inodes=1", "tmpfs", str(tmp_path)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("mounting a small file system needs root")
+    try:
+        with pytest.raises(PreceptorError, match="the disk is full"):
+            AnswerCache(tmp_path / "preceptor" / "answers.sqlite").get("k")
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def test_a_file_that_another_process_holds_is_told(
+    cache: AnswerCache,
+) -> None:
+    cache.put("k", "{}", ANSWER)
+    with cache._told() as connection:
+        connection.execute("PRAGMA busy_timeout = 20")
+    with sqlite3.connect(cache.path, isolation_level=None) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(PreceptorError, match="has been locked"):
+            cache.put("l", "{}", ANSWER)
 
 
 WRITER = """

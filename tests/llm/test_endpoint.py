@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from dataclasses import asdict
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -218,6 +219,34 @@ def test_an_answer_that_is_not_whole_is_a_failure_that_is_paid_once(
         (error(400, "too much", code="context_length_exceeded"), "too_long"),
         (error(400, "This model's maximum context length is 4096 tokens"), "too_long"),
         (error(413, "too large"), "too_long"),
+        (error(400, "prompt is too long: 210000 tokens > 200000 maximum"), "too_long"),
+        (error(400, "Input is too long for requested model."), "too_long"),
+        (
+            error(
+                400, "The input token count (9) exceeds the maximum number of tokens allowed (8)."
+            ),
+            "too_long",
+        ),
+        (
+            error(
+                422,
+                "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. Given:"
+                " 5000 `inputs` tokens and 512 `max_new_tokens`",
+            ),
+            "too_long",
+        ),
+        (
+            error(422, "Input validation error: `inputs` must have less than 9 tokens. Given: 10"),
+            "too_long",
+        ),
+        (
+            error(
+                400, "The decoder prompt (length 9) is longer than the maximum model length of 8."
+            ),
+            "too_long",
+        ),
+        (error(400, "The input (9 tokens) is longer than the model's context length"), "too_long"),
+        (error(400, "Please reduce the length of the messages or completion."), "too_long"),
         (error(400, "filtered", code="content_filter"), "refused"),
     ],
 )
@@ -229,6 +258,55 @@ def test_a_refusal_of_one_prompt_is_a_failure_of_that_one(
     assert isinstance(first, Failure)
     assert first.cause == cause
     assert isinstance(second, Answer)
+
+
+def refused_by_words(server: FaultyServer) -> None:
+    """Refuse every prompt with the word "odd" in it, at once, and answer the others slowly."""
+    give = server.next_reply
+
+    def reply(body: dict[str, Any], headers: dict[str, str]) -> Reply:
+        given = give(body, headers)
+        if "odd" in body["messages"][-1]["content"]:
+            return error(400, "I cannot take this one")
+        time.sleep(0.1)
+        return given
+
+    server.next_reply = reply  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_a_refusal_in_unknown_words_is_of_one_prompt_where_others_are_answered(
+    make_teacher: MakeTeacher, server: FaultyServer, concurrency: int
+) -> None:
+    refused_by_words(server)
+    teacher = make_teacher(concurrency=concurrency)
+    texts = ["a", "odd 1", "b", "odd 2", "c", "odd 3", "d"]
+    answers = teacher.ask([ask_for(text) for text in texts], "asking")
+    assert [isinstance(one, Answer) for one in answers] == [True, False] * 3 + [True]
+    assert answers[1] == Failure("bad_request", "status 400: I cannot take this one")
+    (later,) = teacher.ask([ask_for("odd 4")], "asking")
+    assert isinstance(later, Failure), "the teacher has answered before, in another batch"
+
+
+def test_a_refusal_that_comes_before_any_answer_waits_for_those_in_flight(
+    make_teacher: MakeTeacher, server: FaultyServer
+) -> None:
+    refused_by_words(server)
+    texts = ["odd 1", "odd 2", "a", "odd 3", "b"]
+    answers = make_teacher(concurrency=3).ask([ask_for(text) for text in texts], "asking")
+    assert [one.text for one in answers if isinstance(one, Answer)] == ["echo: a", "echo: b"]
+    assert server.calls == 5
+
+
+def test_a_teacher_that_refuses_all_calls_of_a_kind_is_asked_no_more_of_them(
+    make_teacher: MakeTeacher, server: FaultyServer
+) -> None:
+    teacher = make_teacher(concurrency=3)
+    teacher.ask([ask_for("a")], "asking")
+    server.always = error(400, "I cannot")
+    with pytest.raises(TeacherError, match="I cannot"):
+        teacher.ask([ask_for(f"odd {n}", seed=n, top_p=0.9) for n in range(30)], "asking")
+    assert server.calls == 1 + 3
 
 
 def test_a_server_that_is_not_there_ends_the_batch_soon(make_teacher: MakeTeacher) -> None:
@@ -278,13 +356,15 @@ def test_the_ledger_adds_up(make_teacher: MakeTeacher, server: FaultyServer) -> 
     teacher.ask([ask_for("a"), ask_for("c")], "asking")
     used = teacher.usage
     assert used.seconds > before.seconds > 0
-    told = {**used.as_dict(), "seconds": 0, "cost": 0}
-    expected = Usage(3, 1, 1, prompt_tokens=21, completion_tokens=9, cost=0, currency="EUR")
-    assert told == {**asdict(expected), "seconds": 0}
-    assert used.cost == pytest.approx((21 * 2 + 9 * 10) / 1e6)
+    told = {**used.as_dict(), "seconds": 0, "cost": 0, "cached_cost": 0}
+    expected = Usage(3, 1, 1, 28, 12, 7, 3, 0, cost=0, cached_cost=0, currency="EUR")
+    assert told == asdict(expected)
+    call = (7 * 2 + 3 * 10) / 1e6
+    assert (used.cost, used.cached_cost) == (pytest.approx(4 * call), pytest.approx(call))
     later = used - before
-    assert (later.calls, later.cached, later.failed, later.prompt_tokens) == (1, 1, 1, 7)
-    assert later.cost == pytest.approx((7 * 2 + 3 * 10) / 1e6)
+    assert (later.calls, later.cached, later.failed, later.prompt_tokens) == (1, 1, 1, 14)
+    assert (later.cost, later.cached_cost) == (pytest.approx(2 * call), pytest.approx(call))
+    assert (before + later).cost == pytest.approx(used.cost)
 
 
 def test_a_missing_key_is_named_before_any_call(

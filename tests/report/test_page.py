@@ -139,6 +139,37 @@ def test_the_funnel_counts_what_lies_in_the_made_data(run: Path, page: Page) -> 
     assert f"create fell short of its 36 wanted rows by {36 - kept}" in page.text()
 
 
+def test_pairs_that_are_not_listed_are_counted(tmp_path: Path) -> None:
+    pair = {"split_a": "train", "split_b": "test", "kind": "exact", "share": 1.0}
+    examples = [pair | {"id_a": f"m{n}", "id_b": f"t{n}"} for n in range(20)]
+    rows = [{"between": "train and test", "kind": "the same text", "count": 280}]
+    rows += [{"between": "train and validation", "kind": "the same text", "count": 20}]
+    data = {"leakage": {"rows": rows, "examples": examples}}
+    text = Page.read(write_report(build(tmp_path / "run", data=data))).text()
+    assert "The first 20 of 300 pairs." in text
+    assert "The pairs found." not in text
+    data["leakage"]["rows"] = [rows[1]]
+    text = Page.read(write_report(build(tmp_path / "all", data=data))).text()
+    assert "The pairs found." in text
+
+
+def test_the_cost_of_answers_tells_what_was_paid_before(tmp_path: Path) -> None:
+    run = build(tmp_path / "run")
+    results = results_of(run)
+    for arm in results["arms"].values():
+        for one in arm["seeds"]:
+            if one.get("usage"):
+                one["usage"] |= {"cost": 0.5, "cached_cost": 0.25}
+    results["teachers"][0]["usage"] |= {"cost": 4.0, "cached_cost": 0.0}
+    (run / "results.json").write_text(json.dumps(results), "utf-8")
+    table = Page.read(write_report(run)).table("What the teacher was asked")
+    assert [name.replace("\xa0", " ") for name in table["create"][-2:]] == [
+        "1.50 USD",
+        "0.7500 USD",
+    ]
+    assert table["smollm2, whole run"][-2:] == ["4.00 USD", "0.00 USD"]
+
+
 def test_the_page_says_what_it_must(page: Page) -> None:
     text = page.text()
     for words in (

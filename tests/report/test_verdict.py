@@ -35,8 +35,10 @@ def results(
 ) -> Results:
     names = arms.split()
     scored = {"classifier": {"accuracy": 0.6, "macro_f1": 0.5, "n": 200}}
+    size = {"rows": 28, "updates": 100}
     cells = [
         {"id": f"{arm}-{k}", "arm": arm, "student": "minilm", "seed": k, "splits": {"test": scored}}
+        | size
         for arm in names
         for k in range(3)
     ]
@@ -115,6 +117,72 @@ def test_every_made_arm_stands_under_the_words_that_hold_for_it() -> None:
         "Against repeat, the human data repeated to the same size: rewrite better, "
         "+4.0 (2.0 to 6.0), mix no evidence either way, +1.0 (−1.0 to 3.0).",
     )
+
+
+def resized(given: Results, **sizes: tuple[int | None, int | None]) -> Results:
+    """With other rows and updates for some arms; the last seed of each is as it was."""
+    cells = [
+        cell.model_copy(update=dict(zip(("rows", "updates"), sizes[cell.arm], strict=True)))
+        if cell.arm in sizes and cell.seed < 2
+        else cell
+        for cell in given.cells
+    ]
+    return given.model_copy(update={"cells": cells})
+
+
+BEATS = (
+    fact("rewrite", 0.05, 0.02),
+    fact("create", 0.05, 0.02),
+    fact("rewrite", 0.04, 0.02, against="repeat"),
+    fact("create", 0.01, 0.02, against="repeat"),
+)
+
+
+def test_the_control_speaks_for_the_made_data_where_the_sizes_match() -> None:
+    assert shown(results(*BEATS))[-1] == (
+        "The arm repeat repeats the human data. rewrite and create have the same size and as many "
+        "updates: what beats repeat is due to the made data, not to the larger training set."
+    )
+
+
+def test_the_control_names_the_sizes_where_they_differ() -> None:
+    given = resized(results(*BEATS), create=(46, 150), rewrite=(40, 100))
+    text = shown(given)[-1]
+    assert "rewrite has 28 to 40 rows to its 28 and as many updates" in text
+    assert "due to the made data, not to more training." in text
+    assert text.endswith(
+        "create has 28 to 46 rows to its 28, and 100 to 150 updates to its 100: a difference may "
+        "come from the length of training."
+    )
+    assert "create has the same size" not in text
+    (verdict,) = verdicts(given)
+    assert verdict.more == (
+        "Against repeat, the human data repeated: rewrite better, +4.0 (2.0 to 6.0) with 28 to 40 "
+        "rows to its 28, create no evidence either way, +1.0 (−1.0 to 3.0) with 28 to 46 rows to "
+        "its 28 and 100 to 150 updates to its 100.",
+    )
+
+
+def test_the_control_claims_nothing_of_what_is_not_there() -> None:
+    text = " ".join(shown(resized(results(*BEATS), repeat=(None, None))))
+    assert "due to" not in text
+    assert "a size that is not recorded; the number of updates is not recorded." in text
+    unscored = results(*BEATS)
+    cells = [cell for cell in unscored.cells if cell.arm != "repeat"]
+    unscored = unscored.model_copy(update={"cells": cells})
+    assert "repeat" not in " ".join(shown(unscored))
+    assert "repeat" not in " ".join(shown(results(arms="none repeat")))
+
+
+def test_the_control_is_told_of_the_students_that_have_it() -> None:
+    given = results(*BEATS)
+    alone = [
+        cell.model_copy(update={"student": "llama", "id": f"llama-{cell.id}"})
+        for cell in given.cells
+        if cell.arm != "repeat"
+    ]
+    text = shown(given.model_copy(update={"cells": [*given.cells, *alone]}))[-1]
+    assert text.startswith("minilm: the arm repeat repeats the human data.")
 
 
 def test_nothing_is_claimed_without_evidence() -> None:

@@ -65,3 +65,30 @@ def test_drllama_student_reads_100_words_after_the_cue(text: str, label: str) ->
 @pytest.mark.parametrize("text", ["side effect", "Side  Effect!", "SIDE-EFFECT", "side_effect"])
 def test_strict_does_not_mind_what_joins_the_words_of_a_label(text: str) -> None:
     assert strict(text, ("side", "side_effect")) == "side_effect"
+
+
+@pytest.mark.parametrize(
+    ("labels", "text", "label"),
+    [
+        (("-1", "0", "1"), "the answer is -1", "-1"),
+        (("-1", "0", "1"), "the answer is 1", "1"),
+        (("-1", "0", "1"), "-1.", "-1"),
+        (("-1", "0", "1"), "grade-1", "1"),
+        (("0", "1"), "the answer is -1", None),
+        (("0", "1"), "Answer:1", "1"),
+        (("A", "A-"), "Grade: A-", "A-"),
+        (("A", "A-"), "an A- and no A", "A-"),
+        (("A", "A-"), "Grade: A, not A-", "A"),
+        (("A", "A-"), "A-levels", "A"),
+        (("+", "-"), "The sentiment is -", "-"),
+        (("+", "-"), "well-meant: +", "+"),
+        (("side_effect", "other"), "side - effect", "side_effect"),
+        (("grade -1", "grade 1"), "grade -1", "grade -1"),
+        (("grade -1", "grade 1"), "it is grade_1", "grade 1"),
+        (("covid-19", "flu"), "Covid 19", "covid-19"),
+    ],
+)
+def test_strict_leaves_the_marks_at_a_labels_ends_to_it(
+    labels: tuple[str, ...], text: str, label: str | None
+) -> None:
+    assert strict(text, labels) == label

@@ -45,6 +45,8 @@ def test_input_fields_stand_in_the_order_in_which_they_are_shown() -> None:
     [
         ({"labels": ["yes"]}, "at least 2"),
         ({"labels": ["yes", "Yes"]}, "differ"),
+        ({"labels": ["side_effect", "Side effect"]}, "differ"),
+        ({"labels": ["yes", " "]}, "empty"),
         ({"answer": "yes"}, "{label}"),
         ({"prompt": "Answer:"}, "{{ input }}"),
         ({"descriptions": {"perhaps": "?"}}, "perhaps"),
@@ -59,3 +61,25 @@ def test_what_cannot_work_is_refused(changes: dict[str, object], words: str) -> 
 def test_a_template_that_reaches_for_python_is_refused() -> None:
     with pytest.raises(SpecError):
         task(input="{{ question.__class__.__mro__ }}").show(EXAMPLE)
+
+
+@pytest.mark.parametrize("labels", [["-1", "0", "1"], ["A", "A-"], ["+", "-"], ["_x", "x", "x_"]])
+def test_labels_that_differ_in_marks_at_their_ends_are_read_back(labels: list[str]) -> None:
+    made = task(labels=labels)
+    assert [made.read(made.written(label)) for label in labels] == labels
+
+
+@pytest.mark.parametrize(
+    ("template", "words"),
+    [
+        ("{{ question + 1 }}", "can only concatenate"),
+        ("{{ question }}\n{{ 1 / 0 }}", r"division by zero \(line 2"),
+        ("{{ question.strip(1, 2, 3) }}", "strip expected"),
+        ("{% include question %}", "no loader"),
+    ],
+)
+def test_whatever_a_template_raises_is_told_with_it(template: str, words: str) -> None:
+    with pytest.raises(SpecError, match=words) as caught:
+        task(input=template).show(EXAMPLE)
+    assert template in str(caught.value)
+    assert "question" in str(caught.value)

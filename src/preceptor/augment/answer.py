@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import islice, zip_longest
 from typing import Any
 
 from preceptor.augment.operation import ask, shipped_prompt, spoken
@@ -34,18 +35,15 @@ def requests(
 
 
 def _shots(task: ChoiceTask, human: Sequence[Example], shots: int, seed: int) -> list[Example]:
+    """Labels in turn; one whose examples are used up is passed over."""
     rng = random.Random(f"shots-{seed}")
-    by_label = {
-        label: rng.sample(alike, len(alike))
+    by_label = [
+        rng.sample(alike, len(alike))
         for label in task.labels
         if (alike := [example for example in human if example.target == label])
-    }
-    order = [label for label in task.labels if label in by_label]
-    drawn = [
-        by_label[order[turn % len(order)]][turn // len(order)]
-        for turn in range(shots)
-        if turn // len(order) < len(by_label[order[turn % len(order)]])
     ]
+    in_turn = (one for turn in zip_longest(*by_label) for one in turn if one is not None)
+    drawn = list(islice(in_turn, shots))
     return rng.sample(drawn, len(drawn))
 
 

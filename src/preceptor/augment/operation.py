@@ -58,7 +58,7 @@ class OperationSettings(Settings):
         """The text of the prompt's template: the user's file, or the shipped one.
 
         Raises:
-            SpecError: the user's file is not there.
+            SpecError: the user's file is not there, or cannot be read as UTF-8.
         """
         if self.prompt is None:
             return shipped_prompt(f"{self.operation}.jinja")
@@ -67,7 +67,15 @@ class OperationSettings(Settings):
             raise SpecError(
                 "the prompt file is not there", where=str(path), fix="give a path beside the study"
             )
-        return path.read_text("utf-8")
+        try:
+            return path.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise SpecError(
+                "the prompt file cannot be read",
+                where=str(path),
+                found=error,
+                expected="text in UTF-8",
+            ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,11 +171,16 @@ def read_fields(text: str, fields: Sequence[str]) -> dict[str, str] | Rejection:
     return values
 
 
-_QUOTED = re.compile(r"""["“«](.+?)["”»](?=\s*(?:\n|$))""", re.DOTALL)
+_QUOTED = re.compile(r"""["“«]([^"“”«»]+)["”»]""")
+_QUOTED_ABOVE = re.compile(r"""["“«]([^"“”«»]+[.!?…])["”»][ \t]*\n\s*\n[^"“”«»]*""")
+"""a quoted sentence, and a comment as a paragraph below it"""
 
 
 def _clean(value: str) -> str:
-    """Without bold marks, and of a text in quotes with a comment below it the quotes' inside."""
+    """Without bold marks, and without quotes around the whole, with a comment below it or not.
+
+    A text that only begins with something in quotes is left as it is.
+    """
     value = value.strip().strip("*").strip()
-    quoted = _QUOTED.match(value)
+    quoted = _QUOTED.fullmatch(value) or _QUOTED_ABOVE.fullmatch(value)
     return quoted[1].strip() if quoted else value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -150,19 +151,46 @@ def _opened(path: Path) -> sqlite3.Connection:
     return connection
 
 
+_FULL, _LOCKED, _UNUSABLE, _DAMAGED = "full", "locked", "unusable", "damaged"
+_ERRNO = {errno.ENOSPC: _FULL, errno.EDQUOT: _FULL}
+_SQLITE = {
+    sqlite3.SQLITE_FULL: _FULL,
+    sqlite3.SQLITE_BUSY: _LOCKED,
+    sqlite3.SQLITE_LOCKED: _LOCKED,
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_NOTADB: _DAMAGED,
+}
+
+
+def _cause(error: Exception) -> str:
+    """By the error's number: its words hold the path, and so may say anything."""
+    if isinstance(error, OSError):
+        return _ERRNO.get(error.errno or 0, _UNUSABLE)
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:
+        return _DAMAGED
+    # The low byte is the primary code, the others tell its kind (https://sqlite.org/rescode.html).
+    other = _UNUSABLE if isinstance(error, sqlite3.OperationalError) else _DAMAGED
+    return _SQLITE.get(code & 0xFF, other)
+
+
 def _in_words(error: Exception, path: Path) -> PreceptorError:
-    text = str(error)
-    what, fix = (
-        "the file of kept answers is damaged or not such a file",
-        f"move it away (its answers must then be asked for again): mv {path} {path}.damaged",
-    )
-    if "full" in text:
-        what = "the disk is full: an answer could not be kept"
-        fix = f"free some space, or name another folder in {VARIABLE}; then run again"
-    elif "locked" in text:
-        what = "the file of kept answers has been locked for 30 seconds"
-        fix = f"end the process that holds it, or name a folder on a local disk in {VARIABLE}"
-    elif isinstance(error, (sqlite3.OperationalError, OSError)) and "malformed" not in text:
-        what = "the file of kept answers cannot be opened or written"
-        fix = f"make its folder writable, or name another folder in {VARIABLE}"
-    return PreceptorError(what, where=str(path), found=text, fix=fix)
+    what, fix = {
+        _FULL: (
+            "the disk is full: an answer could not be kept",
+            f"free some space, or name another folder in {VARIABLE}; then run again",
+        ),
+        _LOCKED: (
+            "the file of kept answers has been locked for 30 seconds",
+            f"end the process that holds it, or name a folder on a local disk in {VARIABLE}",
+        ),
+        _UNUSABLE: (
+            "the file of kept answers cannot be opened or written",
+            f"make its folder writable, or name another folder in {VARIABLE}",
+        ),
+        _DAMAGED: (
+            "the file of kept answers is damaged or not such a file",
+            f"move it away (its answers must then be asked for again): mv {path} {path}.damaged",
+        ),
+    }[_cause(error)]
+    return PreceptorError(what, where=str(path), found=str(error), fix=fix)

@@ -57,12 +57,16 @@ class CachedTeacher(ABC):
 
     @property
     def usage(self) -> Usage:
-        """What was asked so far, and its cost."""
-        if self._price is None:
-            return self._usage
-        paid = self._usage.prompt_tokens * self._price.input
-        paid += self._usage.completion_tokens * self._price.output
-        return replace(self._usage, cost=paid / 1e6, currency=self._price.currency)
+        """What was asked so far, and what its answers cost, whenever they were paid."""
+        used, price = self._usage, self._price
+        if price is None:
+            return used
+        return replace(
+            used,
+            cost=price.of(used.prompt_tokens, used.completion_tokens),
+            cached_cost=price.of(used.cached_prompt_tokens, used.cached_completion_tokens),
+            currency=price.currency,
+        )
 
     def ask(self, requests: list[Request], label: str) -> list[Answer | Failure]:
         """Answer all requests, in their order; ``label`` names the progress bar.
@@ -89,6 +93,8 @@ class CachedTeacher(ABC):
                 else:
                     outcomes[key] = kept
         self._count(cached=len(requests) - len(missing))
+        for outcome in outcomes.values():
+            self._count_kept(outcome)
         if missing:
             outcomes |= self._fetch(missing, label)
         return _in_order(keys, outcomes)
@@ -132,8 +138,18 @@ class CachedTeacher(ABC):
         return outcomes
 
     def _count_call(self, outcome: Outcome) -> None:
+        self._count_used(outcome)
+        self._count(calls=1)
+
+    def _count_kept(self, outcome: Outcome) -> None:
+        self._count_used(outcome)
         self._count(
-            calls=1,
+            cached_prompt_tokens=outcome.prompt_tokens,
+            cached_completion_tokens=outcome.completion_tokens,
+        )
+
+    def _count_used(self, outcome: Outcome) -> None:
+        self._count(
             failed=int(isinstance(outcome, Failure)),
             prompt_tokens=outcome.prompt_tokens,
             completion_tokens=outcome.completion_tokens,

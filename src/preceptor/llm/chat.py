@@ -81,19 +81,42 @@ class Failure:
     completion_tokens: int = 0
 
 
+_COUNTS = (
+    "calls",
+    "cached",
+    "failed",
+    "prompt_tokens",
+    "completion_tokens",
+    "cached_prompt_tokens",
+    "cached_completion_tokens",
+    "seconds",
+)
+
+
+_PLACES = 12
+"""of a cost; a token costs some 1e-8, and what lies below is the noise of sums"""
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a teacher has been asked and has cost since it was opened.
+    """What a teacher has been asked since it was opened, and what its answers cost.
+
+    Tokens and cost are those of all answers used, whenever they were paid, so that they do not
+    depend on how often a run was stopped; what the cache gave is told apart, and the rest is
+    what was paid just now. An answer counts once for each batch of requests that uses it.
 
     Attributes:
         calls: requests that went to the model; further tries of one are not counted.
         cached: requests answered without a call, duplicates within a batch among them.
-        failed: calls that gave no whole answer.
-        prompt_tokens: tokens of the calls' prompts, failed calls included where told.
-        completion_tokens: tokens of the calls' answers, likewise.
+        failed: answers that were none or not whole, those that the cache gave among them.
+        prompt_tokens: tokens of the answers' prompts, failed ones included where told.
+        completion_tokens: tokens of the answers, likewise.
+        cached_prompt_tokens: how many of them were paid before and stood in the cache.
+        cached_completion_tokens: likewise.
         seconds: wall-clock time in which calls were running.
-        cost: price of these tokens; None where the study names no price.
-        currency: of the cost; None where there is none.
+        cost: price of all these tokens; None where the study names no price.
+        cached_cost: the part of it that was paid before.
+        currency: of the costs; None where there is none.
     """
 
     calls: int = 0
@@ -101,41 +124,43 @@ class Usage:
     failed: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cached_prompt_tokens: int = 0
+    cached_completion_tokens: int = 0
     seconds: float = 0.0
     cost: float | None = None
+    cached_cost: float | None = None
     currency: str | None = None
 
     def __add__(self, other: Usage) -> Usage:
         """Both together; a cost that only one of them knows counts alone."""
-        costs = [one.cost for one in (self, other) if one.cost is not None]
         return Usage(
-            calls=self.calls + other.calls,
-            cached=self.cached + other.cached,
-            failed=self.failed + other.failed,
-            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
-            completion_tokens=self.completion_tokens + other.completion_tokens,
-            seconds=self.seconds + other.seconds,
-            cost=sum(costs) if costs else None,
+            **{name: getattr(self, name) + getattr(other, name) for name in _COUNTS},
+            cost=_sum(self.cost, other.cost),
+            cached_cost=_sum(self.cached_cost, other.cached_cost),
             currency=self.currency or other.currency,
         )
 
     def __sub__(self, earlier: Usage) -> Usage:
         """What came after ``earlier``, a usage of the same teacher."""
-        cost = None if self.cost is None else self.cost - (earlier.cost or 0.0)
         return Usage(
-            calls=self.calls - earlier.calls,
-            cached=self.cached - earlier.cached,
-            failed=self.failed - earlier.failed,
-            prompt_tokens=self.prompt_tokens - earlier.prompt_tokens,
-            completion_tokens=self.completion_tokens - earlier.completion_tokens,
-            seconds=self.seconds - earlier.seconds,
-            cost=cost,
+            **{name: getattr(self, name) - getattr(earlier, name) for name in _COUNTS},
+            cost=_less(self.cost, earlier.cost),
+            cached_cost=_less(self.cached_cost, earlier.cached_cost),
             currency=self.currency,
         )
 
     def as_dict(self) -> dict[str, int | float | str | None]:
         """The fields as JSON values."""
         return asdict(self)
+
+
+def _sum(one: float | None, other: float | None) -> float | None:
+    known = [cost for cost in (one, other) if cost is not None]
+    return round(sum(known), _PLACES) if known else None
+
+
+def _less(cost: float | None, earlier: float | None) -> float | None:
+    return None if cost is None else round(cost - (earlier or 0.0), _PLACES)
 
 
 class Teacher(Protocol):
@@ -153,7 +178,7 @@ class Teacher(Protocol):
 
     @property
     def usage(self) -> Usage:
-        """What was asked of it so far."""
+        """What was asked of it so far; the difference of two is what came between them."""
         ...
 
     def ask(self, requests: list[Request], label: str) -> list[Answer | Failure]:

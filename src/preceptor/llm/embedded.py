@@ -75,6 +75,7 @@ class EmbeddedTeacher(CachedTeacher):
         self._settings = settings
         self._gguf = gguf
         self._server: _Server | None = None
+        self._answered: set[str] = set()
 
     @property
     def running(self) -> bool:
@@ -92,7 +93,8 @@ class EmbeddedTeacher(CachedTeacher):
         if self._server is None:
             weights = fast_weights(self._gguf, self._model["weights"])
             self._server = _Server(self._settings, weights)
-        line = Line(self._spoken_to(self._server.address), self._server.key)
+        spoken_to = self._spoken_to(self._server.address)
+        line = Line(spoken_to, self._server.key, answered=self._answered)
         try:
             asyncio.run(line.call([_seeded(request) for request in requests], deliver))
         except TeacherError as error:

@@ -68,7 +68,8 @@ class EndpointTeacher(CachedTeacher):
         self._settings = settings
         self._key = check_key(settings)
         self._first_wait = first_wait
+        self._answered: set[str] = set()
 
     def _call(self, requests: Sequence[Request], deliver: Deliver) -> None:
-        line = Line(self._settings, self._key, self._first_wait)
+        line = Line(self._settings, self._key, self._first_wait, self._answered)
         asyncio.run(line.call(requests, deliver))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import time
 from collections.abc import Iterator, Sequence
@@ -46,16 +47,24 @@ class Line:
         settings: the server and how to call it.
         key: the API key, if the server needs one.
         first_wait: see :data:`FIRST_WAIT`.
+        answered: kinds of calls that the server has answered before; further ones are added.
     """
 
     def __init__(
-        self, settings: EndpointSettings, key: str | None, first_wait: float = FIRST_WAIT
+        self,
+        settings: EndpointSettings,
+        key: str | None,
+        first_wait: float = FIRST_WAIT,
+        answered: set[str] | None = None,
     ) -> None:
         self._settings = settings
         self._key = key
         self._first_wait = first_wait
         self._open_from = 0.0
         self._given_up_in_row = 0
+        self._answered = set() if answered is None else answered
+        self._busy = 0
+        self._judged = asyncio.Event()
 
     async def call(self, requests: Sequence[Request], deliver: Deliver) -> None:
         """Call for all requests, ``settings.concurrency`` at a time, without a barrier.
@@ -64,7 +73,7 @@ class Line:
             TeacherError: the server cannot be reached or refuses every call alike.
         """
         todo = iter(enumerate(requests))
-        workers = min(self._settings.concurrency, len(requests))
+        self._busy = workers = min(self._settings.concurrency, len(requests))
         async with self._client() as client:
             try:
                 async with asyncio.TaskGroup() as group:
@@ -96,6 +105,12 @@ class Line:
     ) -> None:
         for index, request in todo:
             deliver(index, await self._until_answered(client, request))
+        self._one_less()
+
+    def _one_less(self) -> None:
+        self._busy -= 1
+        if not self._busy:
+            self._judged.set()
 
     async def _until_answered(self, client: openai.AsyncOpenAI, request: Request) -> Outcome:
         for tries in range(1, self._settings.retries + 2):
@@ -136,10 +151,12 @@ class Line:
         except openai.APIConnectionError as error:
             raise _broken(error) from None
         except openai.APIStatusError as error:
-            return self._status(error, request)
+            return await self._status(error, request)
         outcome = replies.read_completion(reply.text, time.monotonic() - started)
         if isinstance(outcome, Failure) and outcome.cause == "malformed":
             raise _TryAgain(outcome)
+        self._answered.add(_kind(request))
+        self._judged.set()
         return outcome
 
     def _slow(self, error: Exception) -> _TryAgain:
@@ -148,18 +165,33 @@ class Line:
             return _TryAgain(Failure("unreachable", detail), refused=True)
         return _TryAgain(Failure("timeout", f"no whole answer in {self._settings.timeout:g} s"))
 
-    def _status(self, error: openai.APIStatusError, request: Request) -> Failure:
+    async def _status(self, error: openai.APIStatusError, request: Request) -> Failure:
         status, body = error.status_code, self._without_key(error.body or error.response.text)
         failure = replies.failure_of_one(status, body)
         if failure is not None:
             return failure
         if replies.is_final(status, body):
-            settings = self._settings
-            raise replies.stop(
-                status, body, settings.base_url, settings.model, request.parameters
-            ) from None
+            return await self._refused(status, body, request)
         wait = replies.retry_after(error.response.headers)
         raise _TryAgain(replies.exhausted(status, body), wait) from None
+
+    async def _refused(self, status: int, body: object, request: Request) -> Failure:
+        """The failure of this call, where a call of its kind was answered; else the end of all.
+
+        A refusal comes sooner than an answer: the calls in flight are waited for.
+        """
+        if status in replies.UNPROCESSABLE:
+            if _kind(request) not in self._answered:
+                self._one_less()
+                await self._judged.wait()
+                self._busy += 1
+            if _kind(request) in self._answered:
+                detail = f"status {status}: {replies.server_message(body)}"
+                return Failure("bad_request", detail)
+        settings = self._settings
+        raise replies.stop(
+            status, body, settings.base_url, settings.model, request.parameters
+        ) from None
 
     def _without_key(self, body: object) -> object:
         """The body with the key struck out: some servers repeat it in their refusal."""
@@ -216,6 +248,12 @@ class Line:
             fix="start the server or correct the teacher's base_url, then run again;"
             " answers received so far are kept",
         )
+
+
+def _kind(request: Request) -> str:
+    """What a server accepts or refuses in all prompts alike: the parameters, but for a seed."""
+    parameters = {name: value for name, value in request.parameters.items() if name != "seed"}
+    return json.dumps(parameters, sort_keys=True)
 
 
 def _broken(error: openai.APIConnectionError) -> _TryAgain:

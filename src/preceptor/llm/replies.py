@@ -16,7 +16,23 @@ RETRIED_STATUS = (408, 409, 429)
 """besides 5xx; those that the OpenAI SDK tries again too"""
 
 _TOO_LONG = ("context_length_exceeded", "exceed_context_size_error", "string_above_max_length")
-_TOO_LONG_WORDS = ("maximum context length", "context size", "context window", "too many tokens")
+_TOO_LONG_WORDS = (
+    "maximum context length",  # OpenAI, vLLM, Mistral, DeepSeek
+    "context size",  # llama.cpp
+    "context window",
+    "model's context length",  # SGLang
+    "too many tokens",
+    "prompt is too long",  # Anthropic, Fireworks
+    "input is too long",  # Bedrock
+    "maximum number of tokens allowed",  # Gemini
+    "maximum prompt length",  # xAI
+    "maximum model length",  # vLLM
+    "inputs tokens + max_new_tokens must be",  # TGI
+    "inputs must have less than",  # TGI
+    "reduce the length of the",  # OpenAI, Groq
+)
+UNPROCESSABLE = (400, 422)
+"""speak of one prompt where others were answered, and of all calls alike where none was"""
 _REFUSED = ("content_filter", "content_policy_violation")
 _FIXES = {
     401: "check the key in the environment variable that key_env names",
@@ -74,7 +90,8 @@ def failure_of_one(status: int, body: object) -> Failure | None:
     message = server_message(body)
     if status == 413 or codes & set(_TOO_LONG):
         return Failure("too_long", message)
-    if status in (400, 422) and any(word in message.lower() for word in _TOO_LONG_WORDS):
+    plain = message.lower().replace("`", "")
+    if status in UNPROCESSABLE and any(words in plain for words in _TOO_LONG_WORDS):
         return Failure("too_long", message)
     if codes & set(_REFUSED):
         return Failure("refused", message)
@@ -110,7 +127,7 @@ def stop(
         model: the model that was asked for.
         parameters: as they were sent, to name the one that is refused.
     """
-    refused = _refused_parameter(body, parameters) if status in (400, 422) else None
+    refused = _refused_parameter(body, parameters) if status in UNPROCESSABLE else None
     fix = _FIXES.get(status, "change the teacher's settings as the server says")
     if 300 <= status < 400:
         fix = "the server sends calls to another address: put that one into base_url"

@@ -33,6 +33,10 @@ class Price(Settings):
     """per million answer tokens"""
     currency: str = "USD"
 
+    def of(self, prompt_tokens: int, answer_tokens: int) -> float:
+        """What so many tokens cost."""
+        return (prompt_tokens * self.input + answer_tokens * self.output) / 1e6
+
 
 class EndpointSettings(Settings):
     """Any server that speaks OpenAI's chat completions."""

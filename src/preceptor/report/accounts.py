@@ -173,11 +173,11 @@ def leakage_tables(results: Results) -> list[Table]:
     )
     tables = [Table("leakage", "Examples that stand in more than one split.", columns, rows)]
     if leakage.examples:
-        tables.append(_leaked(leakage.examples))
+        tables.append(_leaked(leakage.examples, sum(int(row["count"]) for row in found)))
     return tables
 
 
-def _leaked(examples: list[dict[str, object]], limit: int = 20) -> Table:
+def _leaked(examples: list[dict[str, object]], all_pairs: int, limit: int = 20) -> Table:
     rows = []
     for item in examples[:limit]:
         overlap = item.get("share")
@@ -198,6 +198,7 @@ def _leaked(examples: list[dict[str, object]], limit: int = 20) -> Table:
         Column("kind", "Kind", numeric=False),
         Column("share", "Overlap"),
     )
-    whole = len(rows) == len(examples)
-    caption = "The pairs found." if whole else f"The first {limit} of {count(len(examples))} pairs."
+    # The results hold the first pairs alone; the counts are of all.
+    whole = len(rows) >= all_pairs
+    caption = "The pairs found." if whole else f"The first {len(rows)} of {count(all_pairs)} pairs."
     return Table("leakage-examples", caption, columns, tuple(rows))

@@ -11,6 +11,14 @@ from preceptor.report.groups import students
 from preceptor.report.numbers import count, duration, money, short, size
 from preceptor.report.results import Arm, Cell, Results, Usage
 
+_USAGE_NOTES = (
+    "Tokens and cost are those of all answers used, whenever they were paid; those from the "
+    "cache had been paid before, by another run, a preview, or this run until it was stopped. "
+    "Calls and time are those of the making that came to its end.",
+    "The whole run holds the teacher's baselines too; what is asked without solved examples is "
+    "the same under every seed and counts once.",
+)
+
 
 def usage_table(results: Results) -> Table | None:
     """What the teacher was asked, per arm and in all."""
@@ -32,13 +40,11 @@ def usage_table(results: Results) -> Table | None:
             Column("prompt_tokens", "Prompt tokens"),
             Column("completion_tokens", "Answer tokens"),
             Column("seconds", "Time"),
-            Column("cost", "Cost"),
+            Column("cost", "of the answers used", group="Cost"),
+            Column("cached_cost", "of that, paid before", group="Cost"),
         ),
         rows=tuple(rows),
-        notes=(
-            "The whole run holds the teacher's baselines too. An answer that stands in the "
-            "cache is counted there, and costs nothing.",
-        ),
+        notes=_USAGE_NOTES,
     )
 
 
@@ -48,7 +54,6 @@ def _used(results: Results) -> list[tuple[str, Arm]]:
 
 def _sum(usages: Iterable[Usage]) -> Usage:
     all_of = list(usages)
-    costs = [usage.cost for usage in all_of if usage.cost is not None]
     return Usage(
         calls=sum(u.calls for u in all_of),
         cached=sum(u.cached for u in all_of),
@@ -56,12 +61,21 @@ def _sum(usages: Iterable[Usage]) -> Usage:
         prompt_tokens=sum(u.prompt_tokens for u in all_of),
         completion_tokens=sum(u.completion_tokens for u in all_of),
         seconds=sum(u.seconds or 0.0 for u in all_of),
-        cost=sum(costs) if costs else None,
+        cost=_known(u.cost for u in all_of),
+        cached_cost=_known(u.cached_cost for u in all_of),
         currency=next((u.currency for u in all_of if u.currency), None),
     )
 
 
+def _known(costs: Iterable[float | None]) -> float | None:
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) if known else None
+
+
 def _usage_row(name: str, usage: Usage, kind: str = "") -> Row:
+    def show(cost: float) -> str:
+        return money(cost, usage.currency)
+
     return Row(
         (
             words(name),
@@ -71,7 +85,8 @@ def _usage_row(name: str, usage: Usage, kind: str = "") -> Row:
             number(usage.prompt_tokens),
             number(usage.completion_tokens),
             number(usage.seconds, duration),
-            number(usage.cost, lambda cost: money(cost, usage.currency), "no price was given"),
+            number(usage.cost, show, "no price was given"),
+            number(usage.cached_cost, show, "no price was given"),
         ),
         kind,
     )

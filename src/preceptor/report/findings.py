@@ -5,11 +5,12 @@ from __future__ import annotations
 from statistics import fmean
 
 from preceptor.report.accounts import smaller_arms
+from preceptor.report.control import Beside, beside
 from preceptor.report.groups import Group, arms_of, chosen, groups
 from preceptor.report.numbers import count, listed, metric, plural, share
 from preceptor.report.results import Results
 from preceptor.report.tables import budget_words
-from preceptor.report.verdict import group_title, headline, named
+from preceptor.report.verdict import group_title, headline, made_arms, named
 
 
 def shown(results: Results) -> list[str]:
@@ -52,12 +53,47 @@ def _shared(results: Results) -> int:
 
 
 def _control(results: Results) -> list[str]:
-    if not any(arm.operation == "repeat" for arm in results.arms.values()):
-        return []
+    """What beating the control means for each student, by the sizes that were trained on."""
+    of = dict.fromkeys(student for student, _ in groups(results))
+    said: dict[str, list[str]] = {}
+    for student in of:
+        group = next(group for group in groups(results) if group[0] == student)
+        if words := _controlled(results, group):
+            said.setdefault(words, []).append(student)
     return [
-        f"The arm {named(results, 'repeat')} repeats the human data to the size of the made "
-        "arms. What beats it is due to the made data, not to the larger training set."
+        words if len(students) == len(of) else f"{listed(students)}: {words[:1].lower()}{words[1:]}"
+        for words, students in said.items()
     ]
+
+
+def _controlled(results: Results, group: Group) -> str:
+    control = named(results, "repeat")
+    arms: dict[Beside, list[str]] = {}
+    for arm in made_arms(results, group):
+        if found := beside(results, group, arm, control):
+            arms.setdefault(found, []).append(arm)
+    if not arms:
+        return ""
+    each = " ".join(_sized(control, names, found) for found, names in arms.items())
+    return f"The arm {control} repeats the human data. {each}"
+
+
+def _sized(control: str, arms: list[str], found: Beside) -> str:
+    """The sizes; made data are named as the reason only where the training was as long."""
+    have = "has" if len(arms) == 1 else "have"
+    known = found.rows and found.control_rows
+    size = f"{found.rows} to its {found.control_rows}" if known else "a size that is not recorded"
+    lead = f"{listed(arms)} {have} {'the same size' if found.same_rows else size}"
+    if found.same_updates:
+        other = "the larger training set" if found.same_rows else "more training"
+        why = f"what beats {control} is due to the made data, not to {other}."
+        return f"{lead} and as many updates: {why}"
+    if found.same_updates is None:
+        return f"{lead}; the number of updates is not recorded."
+    return (
+        f"{lead}, and {found.updates} to its {found.control_updates}: a difference may come from "
+        "the length of training."
+    )
 
 
 def limits(results: Results) -> list[str]:

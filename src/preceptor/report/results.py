@@ -56,15 +56,19 @@ class Metrics(_Part):
 
 
 class Usage(_Part):
-    """What was asked of a teacher."""
+    """What was asked of a teacher; tokens and cost of all answers used, whenever paid."""
 
     calls: int = 0
     cached: int = 0
     failed: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cached_prompt_tokens: int = 0
+    cached_completion_tokens: int = 0
     seconds: Number = None
     cost: Number = None
+    cached_cost: Number = None
+    """the part of the cost that was paid before, for answers that stood in the cache"""
     currency: str | None = None
 
 

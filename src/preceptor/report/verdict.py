@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from preceptor.report.control import beside
 from preceptor.report.groups import Group, arms_of, groups
 from preceptor.report.numbers import LEVEL, Metric, listed, metric, plural
 from preceptor.report.results import Comparison, Results
@@ -107,7 +108,7 @@ def _verdict(results: Results, group: Group) -> Verdict:
         return Verdict(group[0], title, nothing, (), (_nothing(results, group, made, none),))
     control = compared(results, group, repeat, name)
     more = (
-        _against_control([control[arm] for arm in made if arm in control]),
+        _against_control(results, group, [control[arm] for arm in made if arm in control]),
         _other_metrics(results, group, none, facts),
     )
     arms = tuple((fact.arm, told(fact)) for fact in facts)
@@ -155,20 +156,22 @@ def _part(fact: Comparison, control: Comparison | None) -> tuple[Sign, str]:
     return hurt if fact.outcome == "worse" else unclear
 
 
-def _against_control(facts: list[Comparison]) -> str:
+def _against_control(results: Results, group: Group, facts: list[Comparison]) -> str:
     if not facts:
         return ""
     show, against = metric(facts[0].metric), facts[0].against
-    lead = f"Against {against}, the human data repeated to the same size"
-    if {fact.outcome for fact in facts} == {"unclear"}:
-        each = ", ".join(f"{fact.arm} {change(fact, show)}" for fact in facts)
-        return f"{lead}, no evidence either way: {each}."
+    sizes = {fact.arm: beside(results, group, fact.arm, against) for fact in facts}
+    same = all(size and size.same_rows for size in sizes.values())
+    lead = f"Against {against}, the human data repeated{' to the same size' if same else ''}"
+    unclear = {fact.outcome for fact in facts} == {"unclear"}
     words = {"better": "better", "worse": "worse", "unclear": "no evidence either way"}
-    each = ", ".join(
-        f"{fact.arm} {words.get(fact.outcome, fact.verdict)}, {change(fact, show)}"
-        for fact in facts
-    )
-    return f"{lead}: {each}."
+    told = []
+    for fact in facts:
+        size = sizes[fact.arm]
+        outcome = "" if unclear else f"{words.get(fact.outcome, fact.verdict)}, "
+        more = size.difference if size else ""
+        told.append(f"{fact.arm} {outcome}{change(fact, show)}{more}")
+    return f"{lead}{', no evidence either way' if unclear else ''}: {', '.join(told)}."
 
 
 def _other_metrics(results: Results, group: Group, none: str, facts: list[Comparison]) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 AnswersSetting = Literal["strict", "drllama_llm", "drllama_student"]
-_JOINT = re.compile(r"[\s_-]+")
+_JOINT = r"(?:[_-]+\s*|\s+(?:[_-]+\s+)?)"
+_JOINTS = re.compile(rf"(?<=\w){_JOINT}(?=\w)")
 STUDENT_CUE = "the answer to the question given the context is"
 
 
@@ -15,6 +16,7 @@ def strict(text: str, labels: Sequence[str]) -> str | None:
     """The first label that stands in the text as whole words; None if there is none.
 
     Case is ignored, and so is what joins a label's words: "side effect" is `side_effect`.
+    A mark at a label's end is the label's own: "-1" is not `1`, and "A-" is `A-`.
     Where two labels begin at one place ("no" and "no effect") the longer one is read.
     """
     ordered = sorted(labels, key=len, reverse=True)
@@ -23,8 +25,15 @@ def strict(text: str, labels: Sequence[str]) -> str | None:
     return None if match is None else ordered[(match.lastindex or 1) - 1]
 
 
+def fold(label: str) -> str:
+    """A label without case and without what joins its words: what strict reading tells apart."""
+    return _JOINTS.sub(" ", " ".join(label.split())).casefold()
+
+
 def _words(label: str) -> str:
-    return _JOINT.pattern.join(re.escape(word) for word in _JOINT.split(label))
+    words = _JOINT.join(re.escape(word) for word in _JOINTS.split(label.strip()))
+    # A minus before a number that follows no word is its sign.
+    return rf"(?<!(?<!\w)-){words}" if label[:1].isdigit() else words
 
 
 def drllama_llm(text: str, labels: Sequence[str]) -> str | None:

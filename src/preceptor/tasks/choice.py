@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from preceptor.data.example import Example
-from preceptor.errors import SpecError
-from preceptor.settings import Settings
-from preceptor.tasks.answers import READERS, AnswersSetting
-from preceptor.tasks.template import fields_of, render
+from preceptor.tasks.answers import READERS, AnswersSetting, fold
+from preceptor.tasks.task import Task
 
 
-class ChoiceTask(Settings):
+class ChoiceTask(Task):
     """One of a fixed set of labels."""
 
+    SLOT: ClassVar[str] = "{label}"
     kind: Literal["choice"]
     labels: tuple[str, ...] = Field(min_length=2)
     """the labels, as they stand in the data"""
@@ -40,41 +37,21 @@ class ChoiceTask(Settings):
     @field_validator("labels")
     @classmethod
     def _distinct(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
-        folded = [re.sub(r"[\s_-]+", " ", label.casefold()).strip() for label in labels]
+        folded = [fold(label) for label in labels]
         if len(set(folded)) != len(folded) or "" in folded:
-            raise ValueError("labels must differ (case, _ and - aside) and must not be empty")
+            raise ValueError(
+                "labels must differ (case, and _ and - between words, aside) and must not be empty"
+            )
         return labels
 
     @model_validator(mode="after")
-    def _templates(self) -> ChoiceTask:
-        if "{label}" not in self.answer:
-            raise ValueError("answer: must contain {label}")
-        _fields("input", self.input)
-        if _fields("prompt", self.prompt) != {"input"}:
-            raise ValueError("prompt: must contain {{ input }} and no other field")
+    def _labelled(self) -> ChoiceTask:
         unknown = set(self.descriptions) - set(self.labels)
         if unknown:
             raise ValueError(f"descriptions: not a label: {', '.join(sorted(unknown))}")
         if self.answers.startswith("drllama") and set(self.labels) != {"yes", "no", "maybe"}:
             raise ValueError(f"answers: {self.answers} reads yes, no and maybe only")
         return self
-
-    @property
-    def input_fields(self) -> list[str]:
-        """The input fields that a model sees, in the order in which it sees them."""
-        return sorted(fields_of(self.input), key=self.input.find)
-
-    def show(self, example: Example) -> str:
-        """The example as text, without any label."""
-        return render(self.input, example.inputs)
-
-    def frame(self, shown: str) -> str:
-        """The prompt of a decoder student around an example's text."""
-        return render(self.prompt, {"input": shown})
-
-    def written(self, label: str) -> str:
-        """What a decoder student should write for ``label``."""
-        return self.answer.replace("{label}", label)
 
     def read(self, text: str) -> str | None:
         """The label that a text gives, or None if it gives none."""
@@ -83,10 +60,3 @@ class ChoiceTask(Settings):
     def describe(self) -> list[tuple[str, str]]:
         """Every label with what it means."""
         return [(label, self.descriptions.get(label, "")) for label in self.labels]
-
-
-def _fields(key: str, template: str) -> set[str]:
-    try:
-        return fields_of(template)
-    except SpecError as error:
-        raise ValueError(f"{key}: {error.what}") from error
