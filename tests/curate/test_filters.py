@@ -47,6 +47,20 @@ def test_every_candidate_meets_the_right_filter(text: str, verdict: str) -> None
     assert verdicts([text]) == [verdict]
 
 
+def test_texts_that_differ_in_marks_or_have_no_words_are_no_duplicates() -> None:
+    made = ["की", "का", "👍", "👎", "👍 ", "fi", "ﬁ"]
+    kept, again = "kept", "duplicate"
+    assert verdicts(made) == [kept, kept, kept, kept, again, kept, again]
+
+
+def test_a_text_without_words_does_not_stand_in_every_held_out_one() -> None:
+    held_out = [Example("t", {"text": ":-)"}, None)]
+    chosen = filters(CurationSettings(), HUMAN, held_out)
+    made = [Candidate(Example("c", {"text": text}, "a"), text) for text in ("?!", ":-)")]
+    found = [curate(each, chosen).rejection for each in made]
+    assert [one and one.reason for one in found] == [None, "contamination"]
+
+
 def test_what_was_kept_is_a_duplicate_from_then_on_and_what_was_rejected_is_not() -> None:
     assert verdicts(["my arm", "My arm!", "Sure! hip", "Sure! hip"]) == [
         "kept",

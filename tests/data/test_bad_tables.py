@@ -68,6 +68,34 @@ def test_broken_json_lines(tmp_path):
     assert refused(tmp_path, path="a.jsonl").what == "a line is not an object"
 
 
+def test_half_a_character_names_row_and_field(tmp_path):
+    lines = [json.dumps(row) for row in ROWS]
+    lines[3] = json.dumps({**ROWS[3], "message": "thanks \ud83d", "more": {"notes": ["\udc4d"]}})
+    lines[4] = json.dumps({**ROWS[4], "message": "a whole one: \U0001f44d"})
+    (tmp_path / "a.jsonl").write_text("\n".join(lines))
+    error = refused(tmp_path, path="a.jsonl")
+    assert error.what == "half a character"
+    assert error.where == f"{tmp_path}/a.jsonl:4, message, more/notes"
+    assert "\\ud83d" in error.found
+    assert error.expected is not None
+    assert error.fix is not None
+
+
+def test_a_key_twice_on_a_line_a_number_and_a_depth_that_python_refuses(tmp_path):
+    lines = [json.dumps(row) for row in ROWS]
+    lines[2] = '{"key": "k2", "message": "one", "kind": "bill", "message": "two"}'
+    lines[3] = f'{{"key": {"9" * 5000}, "message": "one", "kind": "bill"}}'
+    lines[4] = "[" * 100_000
+    (tmp_path / "a.jsonl").write_text("\n".join(lines))
+    said = str(refused(tmp_path, path="a.jsonl")).splitlines()
+    assert said[0] == "a.jsonl: 3 problems"
+    for number, (line, what) in enumerate(
+        [(3, "a key stands twice"), (4, "a number has too many digits"), (5, "nested too deeply")]
+    ):
+        assert f"a.jsonl:{line}: " in said[number + 1]
+        assert what in said[number + 1]
+
+
 def test_missing_column_names_those_that_are_there(tmp_path):
     write(tmp_path / "a.csv")
     error = refused(tmp_path, path="a.csv", columns={**COLUMNS, "inputs": ["mesage"]})
@@ -147,6 +175,22 @@ def test_ragged_rows_and_open_quotes(tmp_path):
 def test_columns_of_one_name(tmp_path):
     (tmp_path / "a.csv").write_text("key,kind,kind\nk1,x,bill\n")
     assert refused(tmp_path, path="a.csv").what == "columns of the same name"
+    (tmp_path / "a.csv").write_text("key,message,kind,,\nk1,x,bill,1,2\n")
+    assert refused(tmp_path, path="a.csv").found == "''"
+
+
+def test_columns_with_neither_name_nor_value_are_ignored_with_a_note(tmp_path):
+    lines = [f"{row['key']},,{row['message']},{row['kind']},, " for row in ROWS]
+    (tmp_path / "a.csv").write_text("\n".join(["key,,message,kind,,", *lines]))
+    splits = table(tmp_path, path="a.csv")
+    assert len(splits.train) == 10
+    assert "a.csv: columns with neither a name nor a value, ignored: 3." in splits.notes
+
+
+def test_one_column_without_a_name_may_hold_values(tmp_path):
+    lines = [f"{n},{row['key']},{row['message']},{row['kind']}" for n, row in enumerate(ROWS)]
+    (tmp_path / "a.csv").write_text("\n".join([",key,message,kind", *lines]))
+    assert len(table(tmp_path, path="a.csv", columns={**COLUMNS, "id": ""}).train) == 10
 
 
 def test_unknown_format_and_broken_files(tmp_path):
@@ -154,6 +198,13 @@ def test_unknown_format_and_broken_files(tmp_path):
     assert "ends in .csv, .tsv, .jsonl, .parquet" in refused(tmp_path, path="a.xlsx").expected
     (tmp_path / "a.parquet").write_bytes(b"no parquet")
     assert refused(tmp_path, path="a.parquet").what.startswith("a file is not Parquet")
+    write(tmp_path / "b.parquet", [{**row, "message": row["message"] * 99} for row in ROWS])
+    whole = bytearray((tmp_path / "b.parquet").read_bytes())
+    whole[30:200] = bytes(170)
+    (tmp_path / "b.parquet").write_bytes(whole)
+    error = refused(tmp_path, path="b.parquet")
+    assert error.what.startswith("a Parquet file is damaged")
+    assert error.where == f"{tmp_path}/b.parquet"
     (tmp_path / "a.csv.gz").write_bytes(b"key,message")
     assert refused(tmp_path, path="a.csv.gz").what.startswith("a .gz file cannot be unpacked")
     cut = gzip.compress(b"key,message,kind\n" * 999)[:-20]

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from preceptor.data.inspect import guess, starter_study
 from preceptor.data.readers import READERS, ReaderSettings
 from preceptor.errors import DataError
 from preceptor.study.spec import Study
+from preceptor.tasks.text import TextTask
 from shared_data import shared
 
 DEMO = Path(__file__).parents[2] / "src" / "preceptor" / "demo"
@@ -117,7 +119,147 @@ def test_labels_that_yaml_would_misread_stay_text(tmp_path):
     assert set(study.task.labels) == {"no", "1"}
 
 
+MESSAGES = [f"{n};Café, number {n}: is it ready;{('a', 'b')[n % 2]}" for n in range(10)]
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+def test_another_delimiter_is_seen_and_written(tmp_path, delimiter):
+    lines = ["id;message;kind", *MESSAGES]
+    (tmp_path / "a.csv").write_text("\n".join(line.replace(";", delimiter) for line in lines))
+    guessed = guess(tmp_path / "a.csv", tmp_path)
+    assert roles(guessed) == {"id": "id", "message": "input", "kind": "target"}
+    study, splits = started(guessed, tmp_path)
+    assert study.data.delimiter == delimiter
+    assert len(splits.test) == 5
+
+
+def test_commas_stay_where_other_marks_stand_in_texts(tmp_path):
+    lines = [f'"{n}; or, rather; {n}",{("a", "b")[n % 2]}' for n in range(10)]
+    (tmp_path / "a.csv").write_text("\n".join(["text; words|all,kind", *lines]))
+    assert "delimiter" not in starter_study(guess(tmp_path / "a.csv", tmp_path))
+
+
+@pytest.mark.parametrize(("encoding", "said"), [("cp1252", "# not UTF-8"), ("utf-16", "")])
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+def test_another_encoding_is_seen_and_written(tmp_path, encoding, said, name):
+    rows = [{"message": f"Café “{n}” is late", "kind": ("a", "b")[n % 2]} for n in range(10)]
+    lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+    if name == "a.csv":
+        lines = ["message,kind", *(",".join(row.values()) for row in rows)]
+    (tmp_path / name).write_bytes("\n".join(lines).encode(encoding))
+    guessed = guess(tmp_path / name, tmp_path)
+    study, splits = started(guessed, tmp_path)
+    assert study.data.encoding == encoding
+    assert said in starter_study(guessed)
+    assert splits.test[0].inputs["message"].startswith("Café “")
+
+
+def test_the_encoding_of_a_part_that_tells_it(tmp_path):
+    (tmp_path / "train.csv").write_text("".join(["message,kind\n", *["a b c,x\na b d,y\n"] * 5]))
+    (tmp_path / "test.csv").write_bytes("message,kind\ncafé,x\n".encode("cp1252"))
+    _, splits = started(guess(tmp_path, tmp_path), tmp_path)
+    assert splits.test[0].inputs["message"] == "café"
+
+
+def test_a_damaged_utf_8_file_is_not_taken_for_another_encoding(tmp_path):
+    text = "message,kind\n" + "é ü ö,x\n" * 9
+    (tmp_path / "a.csv").write_bytes(text.encode() + b"\xe9,y\n")
+    with pytest.raises(DataError, match="not in utf-8") as error:
+        guess(tmp_path / "a.csv")
+    assert "line 11" in error.value.where
+
+
+def test_columns_that_a_spreadsheet_left_behind(tmp_path):
+    lines = [f"some text {n},{('a', 'b')[n % 2]},," for n in range(10)]
+    (tmp_path / "a.csv").write_text("\n".join(["message,kind,,", *lines]))
+    guessed = guess(tmp_path / "a.csv", tmp_path)
+    assert roles(guessed) == {"message": "input", "kind": "target"}
+    assert "# a.csv: columns with neither a name nor a value, ignored: 2." in starter_study(guessed)
+    started(guessed, tmp_path)
+
+
+def test_columns_whose_field_names_collide_are_numbered(tmp_path):
+    names = ["my text", "my-text", "my_text_2", "2 m²", ""]
+    rows = [
+        {**{name: f"the {place} text of {n}" for place, name in enumerate(names)}, "kind": kind}
+        for n, kind in enumerate("abababab")
+    ]
+    write(tmp_path / "a.csv", rows)
+    study, splits = started(guess(tmp_path / "a.csv", tmp_path), tmp_path)
+    fields = study.data.columns.fields()
+    assert fields == {
+        "my_text": "my text",
+        "my_text_2": "my-text",
+        "my_text_2_2": "my_text_2",
+        "_2_m_": "2 m²",
+        "_": "",
+    }
+    assert all(f"{{{{ {name} }}}}" in study.task.input for name in fields)
+    assert len(set(splits.train[0].inputs.values())) == 5
+
+
+@pytest.mark.parametrize("odd", ["Date\n(local)", "a\u2028b", "a\x85b", "a\x07\x7fb: #"])
+def test_names_and_labels_that_would_break_the_file(tmp_path, odd):
+    rows = [
+        {"text": f"a longer text {n}", odd: "" if n else "x", "label": f"{odd}{n % 2}"}
+        for n in range(10)
+    ]
+    write(tmp_path / "a.jsonl", rows)
+    text = starter_study(guess(tmp_path / "a.jsonl", tmp_path))
+    study = yaml.safe_load(text)
+    assert study["task"]["labels"] == [f"{odd}0", f"{odd}1"]
+    assert study["data"]["split"] == {"by": "draw", "test": 0.5, "validation": 0.1}
+
+
+QUESTIONS = [
+    {
+        "question": f"what are the symptoms of illness number {n}",
+        "answer": f"people with illness {n} mostly have a fever and a cough",
+        "source": f"site {n % 3}",
+    }
+    for n in range(20)
+]
+
+
+def test_answers_that_differ_become_a_text_study(tmp_path):
+    write(tmp_path / "a.csv", QUESTIONS)
+    guessed = guess(tmp_path / "a.csv", tmp_path)
+    assert roles(guessed) == {"question": "input", "answer": "target", "source": "other"}
+    assert (guessed.targets, dict(guessed.labels)) == ("text", {})
+    text = starter_study(guessed)
+    study = yaml.safe_load(text)
+    assert TextTask.model_validate(study["task"]).input == "{{ question }}"
+    assert "20 different texts of 10 words on average" in text
+    assert study["data"]["reader"] == "table"
+    assert study["arms"] == {"none": "none"}
+    assert [one["kind"] for one in study["students"].values()] == ["decoder"]
+    settings = TypeAdapter(ReaderSettings).validate_python(study["data"])
+    splits = READERS["table"].read(settings, tmp_path, "text")
+    assert [len(part) for part in splits.labelled().values()] == [8, 2, 10]
+
+
+def test_a_label_by_its_name_comes_before_an_answer(tmp_path):
+    rows = [{**row, "label": ("yes", "no")[n % 2]} for n, row in enumerate(QUESTIONS)]
+    write(tmp_path / "a.csv", rows)
+    guessed = guess(tmp_path / "a.csv", tmp_path)
+    assert (guessed.targets, guessed.of_role("target")) == ("label", ["label"])
+    assert guessed.of_role("input") == ["question", "answer"]
+
+
+def test_real_answers():
+    path = shared("medquad/medquad.csv.gz")
+    guessed = guess(path, path.parent)
+    assert (guessed.targets, guessed.of_role("target")) == ("text", ["answer"])
+    assert guessed.of_role("input") == ["question"]
+    assert yaml.safe_load(starter_study(guessed))["task"]["kind"] == "text"
+
+
 def test_files_that_cannot_be_guessed(tmp_path):
+    (tmp_path / "b.json").write_text(
+        '{"1": {"QUESTION": "", "CONTEXTS": [], "final_decision": ""}, "2": 3}'
+    )
+    with pytest.raises(DataError, match="not PubMedQA"):
+        guess(tmp_path / "b.json")
     (tmp_path / "a.json").write_text('{"rows": []}')
     with pytest.raises(DataError, match="not PubMedQA"):
         guess(tmp_path / "a.json")

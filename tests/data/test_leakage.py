@@ -4,7 +4,7 @@ import time
 import pytest
 
 from preceptor.data.example import Example
-from preceptor.data.leakage import NgramIndex, leakage, normalise, summary
+from preceptor.data.leakage import NgramIndex, leakage, normalise, summary, words_of
 from preceptor.data.readers.pubmedqa import PubmedqaSettings, read
 from preceptor.data.splits import Splits
 from shared_data import shared
@@ -35,6 +35,29 @@ def test_the_same_text_with_another_label():
     assert found(pair[0], pair[1]) == [("train", "a", "validation", "b", "other_label")]
     within = found([*pair[0], *pair[1]])
     assert within == [("train", "a", "train", "b", "other_label")]
+
+
+def test_texts_without_words_are_the_same_only_if_they_are():
+    assert found([one("a", "👍", "good")], test=[one("b", "👎", "bad")]) == []
+    assert found([one("a", "👍", "good"), one("b", ":-)", "bad")]) == []
+    assert found([one("a", "👍")], test=[one("b", " 👍\ufe0f ")]) == [
+        ("train", "a", "test", "b", "exact")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("की", "का"), ("மீ", "மா"), ("مَلِك", "مُلْك"), ("ค่า", "ค้า"), ("👍", "👎")]
+)
+def test_marks_are_part_of_their_words(one, other):
+    assert normalise(one) != normalise(other)
+
+
+def test_words():
+    assert words_of("मैं बीमार हूँ।") == ["मैं", "बीमार", "हूँ"]
+    assert words_of("Cafe\u0301, İzmir! 1\ufe0f\u20e3 ❤\ufe0f") == ["café", "i\u0307zmir", "1"]
+    assert words_of("头疼 ひざ ok") == ["头", "疼", "ひ", "ざ", "ok"]
+    assert words_of("น้ำ") == ["น้", "ํา"] or words_of("น้ำ") == ["น้", "ำ"]
+    assert normalise(" \n") == ""
 
 
 def test_near_duplicates_and_how_near():

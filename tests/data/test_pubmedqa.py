@@ -49,6 +49,21 @@ def names(examples):
     return [example.id for example in examples]
 
 
+@pytest.mark.parametrize("meshes", [[1, 2], "Humans", {"a": "b"}])
+def test_meshes_are_a_list_of_texts(tmp_path, meshes):
+    error = refused(made(tmp_path, **{"3": {**item(3), "MESHES": meshes}}))
+    assert error.where == f"{tmp_path}/ori_pqal.json:4 (id 3), MESHES"
+    assert error.expected == "a list of texts"
+
+
+def test_half_a_character_and_a_depth_that_python_refuses(tmp_path):
+    error = refused(made(tmp_path, **{"3": {**item(3), "CONTEXTS": ["one", "two \ud83d"]}}))
+    assert error.what == "half a character"
+    assert error.where == f"{tmp_path}/ori_pqal.json, 3/CONTEXTS"
+    (tmp_path / "ori_pqal.json").write_text('{"a": ' * 100_000)
+    assert "nested too deeply" in refused(tmp_path).what
+
+
 def test_drllama_takes_the_file_in_order(tmp_path):
     splits = opened(made(tmp_path))
     assert names(splits.train) == [str(n) for n in range(12)]

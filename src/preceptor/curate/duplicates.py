@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from preceptor.data.candidate import Rejection
 from preceptor.data.example import Example
+from preceptor.data.words import normalise
 from preceptor.settings import Settings
 
 
@@ -31,6 +31,5 @@ class DuplicatesFilter:
         self._seen[_key(example)] = example.id
 
 
-def _key(example: Example) -> str:
-    fields = sorted(example.inputs.items())
-    return "|".join(" ".join(re.findall(r"\w+", text.casefold())) for _, text in fields)
+def _key(example: Example) -> tuple[str, ...]:
+    return tuple(normalise(text) for _, text in sorted(example.inputs.items()))

@@ -16,7 +16,7 @@ from preceptor.data.dividing import (
     divide,
     divide_by_column,
 )
-from preceptor.data.example import Example
+from preceptor.data.example import Example, Targets
 from preceptor.data.problems import Problems
 from preceptor.data.rows import Row
 from preceptor.data.splits import DataSettings, Splits
@@ -75,6 +75,8 @@ def assemble(
     problems: Problems,
     files: Sequence[Path] = (),
     notes: Sequence[str] = (),
+    *,
+    targets: Targets = "label",
 ) -> Splits:
     """Make splits of tables.
 
@@ -88,9 +90,9 @@ def assemble(
         for part, examples in _examples_of(source, split, converter).items():
             parts[part] += examples
     problems.raise_if_any()
-    told = list(notes)
+    told = [*notes, *problems.notes]
     if split is not None and not isinstance(split, ByColumn):
-        drawn, note = divide(parts["train"], split, lambda each: converter.groups[each.id])
+        drawn, note = divide(parts["train"], split, lambda each: converter.groups[each.id], targets)
         parts |= drawn
         told.append(note)
     if converter.dropped:
@@ -102,6 +104,7 @@ def assemble(
         files=list(files),
         places=converter.places,
         target_name=settings.columns.target,
+        targets=targets,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -12,6 +12,7 @@ from preceptor.data.example import Example
 from preceptor.data.problems import Problems, did_you_mean, listed, short
 from preceptor.data.rows import Row
 from preceptor.data.splits import Dropped
+from preceptor.data.values import text_of
 from preceptor.settings import Settings
 
 EmptyRows = Literal["refuse", "drop"]
@@ -149,10 +150,6 @@ class Converter:
     def _text(self, row: Row, column: str) -> str | None:
         """A value as text, "" for nothing; None (and a problem) for what is no text."""
         value = row.values.get(column)
-        if value is None or value != value:  # noqa: PLR0124  a Parquet or JSON NaN is no value
-            return ""
-        if isinstance(value, str):
-            return value
         if isinstance(value, (list, tuple, dict, bytes)):
             self.problems.add(
                 "a value is not text",
@@ -161,7 +158,7 @@ class Converter:
                 expected="text or a number",
             )
             return None
-        return _plain(value)
+        return text_of(value)
 
     def _label(self, row: Row) -> str | None:
         value = row.values.get(self.columns.target)
@@ -207,10 +204,6 @@ class Converter:
                 expected="ids that differ, over all files",
             )
         return bool(name) and first == place
-
-
-def _plain(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _delimiter_hint(there: Sequence[str]) -> str | None:

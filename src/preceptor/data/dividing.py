@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from preceptor.data.example import Example
+from preceptor.data.example import Example, Targets
 from preceptor.data.problems import Problems, did_you_mean, listed, short
 from preceptor.data.rows import Row
-from preceptor.data.sampling import rank, sample_in_proportion
+from preceptor.data.sampling import SAMPLERS, Sampler, rank
+from preceptor.data.values import text_of
 from preceptor.errors import DataError
 from preceptor.settings import Settings
 
@@ -51,7 +53,9 @@ class ByColumn(Settings):
         return next((part for part, values in self.values.items() if value in values), None)
 
 
-class _Drawn(Settings):
+class Drawn(Settings):
+    """How much is held out."""
+
     test: Amount | None = None
     """rows (100) or share of all rows (0.5) held out for scoring"""
     validation: Amount | None = None
@@ -60,13 +64,13 @@ class _Drawn(Settings):
     """another seed, another division; this is not the study's seed"""
 
 
-class ByDraw(_Drawn):
-    """Rows are drawn, every label in the same proportion."""
+class ByDraw(Drawn):
+    """Rows are drawn, every label in the same proportion; texts by the seed alone."""
 
     by: Literal["draw"]
 
 
-class ByGroup(_Drawn):
+class ByGroup(Drawn):
     """Whole groups are drawn (all rows of a patient), so that none stands on two sides."""
 
     by: Literal["group"]
@@ -84,7 +88,7 @@ def divide_by_column(
     parts: dict[Part, list[Row]] = {part: [] for part in USUAL}
     known = [value for values in split.values.values() for value in values]
     for row in rows:
-        value = str(row.values.get(split.column, "")).strip()
+        value = text_of(row.values.get(split.column)).strip()
         part = split.part_of(value)
         if part is not None:
             parts[part].append(row)
@@ -92,7 +96,7 @@ def divide_by_column(
             problems.add(
                 "a value that names no part",
                 where=f"{row.place}, {split.column}",
-                found=short(value),
+                found=short(value) if value else "nothing",
                 expected=f"one of: {listed(known)}",
                 fix=did_you_mean(value, known) or "name it under data.split.values",
             )
@@ -100,7 +104,10 @@ def divide_by_column(
 
 
 def divide(
-    examples: Sequence[Example], split: ByDraw | ByGroup, group_of: Callable[[Example], str]
+    examples: Sequence[Example],
+    split: ByDraw | ByGroup,
+    group_of: Callable[[Example], str],
+    targets: Targets = "label",
 ) -> tuple[dict[Part, list[Example]], str]:
     """Draw test, then validation; train is the rest. Also returns a note on what was done.
 
@@ -108,9 +115,34 @@ def divide(
         examples: all labelled examples.
         split: how much, and by what.
         group_of: the group of an example, for a split by group.
+        targets: what the targets are; labels are drawn in proportion.
 
     Raises:
         DataError: nothing would be left to train on.
+    """
+    if split.by == "group":
+        sampler, how = by_groups(group_of), f"whole groups ({split.column})"
+    else:
+        in_proportion = ", labels in proportion" if targets == "label" else ""
+        sampler, how = SAMPLERS[targets], f"rows{in_proportion}"
+    parts = hold_out(examples, split, sampler)
+    sizes = ", ".join(f"{part} {len(rows)}" for part, rows in parts.items())
+    note = f"Drawn by seed {split.seed} from {len(examples)} rows as {how}: {sizes}."
+    return parts, note
+
+
+def hold_out(
+    examples: Sequence[Example], split: Drawn, sampler: Sampler
+) -> dict[Part, list[Example]]:
+    """Draw test, then validation from what is left; train is the rest.
+
+    Args:
+        examples: all labelled examples.
+        split: how much; shares are of all examples.
+        sampler: draws so many of some examples under a salt.
+
+    Raises:
+        DataError: a part would be empty.
     """
     rest = list(examples)
     parts: dict[Part, list[Example]] = {}
@@ -118,37 +150,33 @@ def divide(
     for part, amount in amounts.items():
         if amount is not None:
             count = amount if isinstance(amount, int) else round(amount * len(examples))
-            parts[part] = _drawn(rest, count, part, split, group_of)
+            salt = f"split {part}:{split.seed}"
+            parts[part] = sampler(rest, min(count, len(rest)), salt)
             held = {example.id for example in parts[part]}
             rest = [example for example in rest if example.id not in held]
     parts["train"] = rest
     if not all(parts.values()):
         _refuse(examples, parts)
-    how = "rows, labels in proportion" if split.by == "draw" else f"whole groups ({split.column})"
-    sizes = ", ".join(f"{part} {len(rows)}" for part, rows in parts.items())
-    note = f"Drawn by seed {split.seed} from {len(examples)} rows as {how}: {sizes}."
-    return parts, note
+    return parts
 
 
-def _drawn(
-    rest: list[Example],
-    count: int,
-    part: str,
-    split: ByDraw | ByGroup,
-    group_of: Callable[[Example], str],
-) -> list[Example]:
-    salt = f"split {part}:{split.seed}"
-    if split.by == "draw":
-        return sample_in_proportion(rest, min(count, len(rest)), salt)
-    sizes: dict[str, int] = {}
-    for example in rest:
-        sizes[group_of(example)] = sizes.get(group_of(example), 0) + 1
-    held, total = set(), 0
-    for group in sorted(sizes, key=lambda group: rank(salt, group)):
-        if abs(total + sizes[group] - count) <= abs(total - count):
-            held.add(group)
-            total += sizes[group]
-    return [example for example in rest if group_of(example) in held]
+def by_groups(group_of: Callable[[Example], str]) -> Sampler:
+    """A sampler that takes whole groups, as near to the wanted number as it gets.
+
+    Groups of more than half of that number come last: they are taken only where smaller ones
+    do not suffice, so that no part is made of one group.
+    """
+
+    def sampler(rest: Sequence[Example], count: int, salt: str) -> list[Example]:
+        sizes = Counter(map(group_of, rest))
+        held, total = set(), 0
+        for group in sorted(sizes, key=lambda each: (2 * sizes[each] > count, rank(salt, each))):
+            if abs(total + sizes[group] - count) <= abs(total - count):
+                held.add(group)
+                total += sizes[group]
+        return [example for example in rest if group_of(example) in held]
+
+    return sampler
 
 
 def _refuse(examples: Sequence[Example], parts: Mapping[Part, Sequence[Example]]) -> None:

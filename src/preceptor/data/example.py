@@ -6,9 +6,12 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from preceptor.store.tables import read_rows, write_rows
+
+Targets = Literal["label", "text"]
+"""what the targets of some data are: labels, which recur, or free text"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
+import sys
 import zlib
 from collections import Counter
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from preceptor.data.problems import nearest
+from preceptor.data.problems import listed, nearest, short
 from preceptor.errors import DataError
 
 DEMO = "demo:"
@@ -119,11 +122,11 @@ def read_json(path: Path) -> Any:
     """The JSON value of a whole file.
 
     Raises:
-        DataError: it is not JSON (with line and column), or an object names a key twice.
+        DataError: it is not JSON (with line and column), or as :func:`parse_json` says.
     """
     text = read_text(path, fix="save the file as UTF-8")
     try:
-        return json.loads(text, object_pairs_hook=_no_key_twice)
+        return parse_json(text, str(path))
     except json.JSONDecodeError as error:
         raise DataError(
             f"a file is not JSON: {error.msg}",
@@ -131,10 +134,79 @@ def read_json(path: Path) -> Any:
             found=text[max(0, error.pos - 20) : error.pos + 20],
             expected="one JSON value",
         ) from error
+
+
+def parse_json(text: str, where: str) -> Any:
+    """The value of a JSON text, where Python's parser would lose something, fail or go wrong.
+
+    Args:
+        text: the JSON text.
+        where: the place of it, for errors.
+
+    Raises:
+        json.JSONDecodeError: it is not JSON.
+        DataError: an object names a key twice, a number or the nesting is beyond Python's
+            limits, or a text holds half a character (a lone surrogate), as exports that cut
+            texts by UTF-16 units leave them.
+    """
+    try:
+        value = json.loads(text, object_pairs_hook=_no_key_twice)
+    except json.JSONDecodeError:
+        raise
     except _TwiceError as error:
         raise DataError(
-            "an id stands twice in a JSON file", where=str(path), found=f"{error} more than once"
+            "a key stands twice in a JSON object", where=where, found=f"{error} more than once"
         ) from error
+    except RecursionError as error:
+        raise DataError(
+            "JSON is nested too deeply",
+            where=where,
+            found=short(text),
+            fix="leave out the value that is nested so, or put it in quotes, as text",
+        ) from error
+    except ValueError as error:
+        raise DataError(
+            "a number has too many digits",
+            where=where,
+            expected=f"at most {sys.get_int_max_str_digits()}",
+            fix="put it in quotes, as text",
+        ) from error
+    if _HALF_WRITTEN.search(text):
+        _refuse_halves(value, where)
+    return value
+
+
+_HALF_WRITTEN = re.compile(r"\\u[dD][89a-fA-F]")
+_HALF = re.compile("[\ud800-\udfff]")
+
+
+def _refuse_halves(value: Any, where: str) -> None:
+    """Refuse lone surrogates; the two halves of a whole character were joined before."""
+    halves = list(_halves(value))
+    if halves:
+        fields = listed(dict.fromkeys(field for field, _ in halves if field))
+        raise DataError(
+            "half a character",
+            where=f"{where}, {fields}" if fields else where,
+            found=halves[0][1],
+            expected="whole characters: an emoji is two \\u escapes in JSON, one after the other",
+            fix="export the texts again without cutting them, or delete the half",
+        )
+
+
+def _halves(value: Any) -> Iterator[tuple[str, str]]:
+    """Field and surroundings of every lone surrogate; no recursion, which depth could end."""
+    open_: list[tuple[str, Any]] = [("", value)]
+    while open_:
+        name, value = open_.pop()
+        if isinstance(value, dict):
+            inner = [(f"{name}/{key}" if name else key, one) for key, one in value.items()]
+            open_ += [*reversed(inner), *((key, key) for key in reversed(value))]
+        elif isinstance(value, list):
+            open_ += [(name, one) for one in reversed(value)]
+        elif isinstance(value, str) and (half := _HALF.search(value)):
+            near = value[max(0, half.start() - 20) : half.end() + 20]
+            yield name.encode("utf-8", "backslashreplace").decode(), short(near)
 
 
 class _TwiceError(Exception):

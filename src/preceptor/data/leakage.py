@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, combinations
 from typing import Literal
 
 from preceptor.data.example import Example
 from preceptor.data.splits import Splits
+from preceptor.data.words import normalise, words_of
 
-# Scripts without spaces between words: every character counts as a word there.
-_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+")
 _STRETCH = re.compile(rb"\x01+")
 SHORTEST = 5
 """words; a shorter text that stands within another is chance, not a leak"""
@@ -22,16 +20,6 @@ NEAR = 0.5
 FIELD_WORDS = 8
 """words; a field must have more for its repetition to count as a leak"""
 Kind = Literal["exact", "other_label", "field", "near"]
-
-
-def words_of(text: str) -> list[str]:
-    """The words of a text, case, punctuation, white space and Unicode forms aside."""
-    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
-
-
-def normalise(text: str) -> str:
-    """A text as its words with one space between them."""
-    return " ".join(words_of(text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +158,8 @@ def leakage(splits: Splits, show: Callable[[Example], str]) -> list[Leak]:
     An example of the later split counts once for every earlier split, by its worst leak:
     other_label, exact, field, near, in this order. Near-duplicates are sought in the input
     fields, so that a template's own words never count. Reads labels only to tell
-    ``other_label``; nothing is chosen by the result.
+    ``other_label``, which does not exist where targets are texts: a question may have two
+    answers. Nothing is chosen by the result.
 
     Args:
         splits: the data as it was read, before any draw.
@@ -178,10 +167,15 @@ def leakage(splits: Splits, show: Callable[[Example], str]) -> list[Leak]:
     """
     leaks: list[Leak] = []
     named = splits.labelled()
-    for name, examples in named.items():
-        leaks += _contradictions(name, examples, show)
+    if splits.targets == "label":
+        for name, examples in named.items():
+            leaks += _contradictions(name, examples, show)
     for first, second in combinations(named, 2):
         leaks += _between(first, named[first], second, named[second], show)
+    if splits.targets == "text":
+        leaks = [
+            replace(leak, kind="exact") if leak.kind == "other_label" else leak for leak in leaks
+        ]
     return leaks
 
 
@@ -191,7 +185,7 @@ def _contradictions(
     """The same text with different labels within a split."""
     known: dict[str, Example] = {}
     for example in examples:
-        twin = known.setdefault(normalise(show(example)), example)
+        twin = known.setdefault(_wording(example, show), example)
         if twin.target != example.target:
             yield Leak(split, twin.id, split, example.id, "other_label", 1.0)
 
@@ -203,11 +197,11 @@ def _between(
     second: Sequence[Example],
     show: Callable[[Example], str],
 ) -> Iterator[Leak]:
-    exact = _by_text(first, lambda example: [normalise(show(example))])
+    exact = _by_text(first, lambda example: [_wording(example, show)])
     fields = _by_text(first, _long_fields)
     rest = []
     for example in second:
-        twins = exact.get(normalise(show(example)), [])
+        twins = exact.get(_wording(example, show), [])
         others = [twin for twin in twins if twin.target != example.target]
         alike = [fields[text][0] for text in _long_fields(example) if text in fields]
         if twins:
@@ -219,6 +213,13 @@ def _between(
             rest.append(example)
     for twin_id, example_id, share in _nearest(first, rest):
         yield Leak(split_a, twin_id, split_b, example_id, "near", share)
+
+
+def _wording(example: Example, show: Callable[[Example], str]) -> str:
+    """What is shown, normalised; with the fields that have no words (an emoji), which the words
+    of a template would hide."""
+    wordless = [normalise(text) for text in example.inputs.values() if not words_of(text)]
+    return "\n".join([normalise(show(example)), *wordless])
 
 
 def _by_text(

@@ -38,10 +38,12 @@ class Problems:
     Attributes:
         about: the file, or whatever else the problems lie in.
         found: the problems so far.
+        notes: what was passed over, which is no problem but worth saying.
     """
 
     about: str
     found: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def add(
         self,

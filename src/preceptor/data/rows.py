@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from preceptor.data.files import read_bytes, read_text
+from preceptor.data.files import parse_json, read_bytes, read_text
 from preceptor.data.problems import Problems, listed, short
 from preceptor.errors import DataError
 
@@ -97,13 +97,33 @@ def _csv_rows(path: Path, reading: Reading, problems: Problems) -> Iterator[Row]
         quoting=csv.QUOTE_MINIMAL if reading.quotes else csv.QUOTE_NONE,
         strict=True,
     )
-    numbered = _numbered(lines, path, problems)
-    header = [name.strip() for name in next(numbered, ("", 0, []))[2]]
-    twice = sorted({name for name in header if header.count(name) > 1})
-    if twice:
-        problems.add("columns of the same name", where=f"{path}:0 (line 1)", found=listed(twice))
-    else:
-        yield from _under_header(header, numbered, problems)
+    numbered = list(_numbered(lines, path, problems))
+    header = [name.strip() for name in numbered[0][2]] if numbered else []
+    columns = _used(header, [cells for *_, cells in numbered[1:]])
+    names = [header[column] for column in columns]
+    if len(columns) < len(header):
+        count = len(header) - len(columns)
+        problems.notes.append(
+            f"{path.name}: columns with neither a name nor a value, ignored: {count}."
+        )
+    if len(set(names)) == len(names):
+        yield from _under_header(header, columns, numbered[1:], problems)
+        return
+    problems.add(
+        "columns of the same name",
+        where=f"{path}:0 (line 1)",
+        found=listed(sorted({repr(name) for name in names if names.count(name) > 1})),
+        fix="give every column a name of its own",
+    )
+
+
+def _used(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    """The columns that have a name or a value; spreadsheets leave some behind that have none."""
+    return [
+        column
+        for column, name in enumerate(header)
+        if name or any(row[column].strip() for row in rows if len(row) > column)
+    ]
 
 
 def _numbered(lines: Any, path: Path, problems: Problems) -> Iterator[tuple[str, int, list[str]]]:
@@ -128,11 +148,14 @@ def _numbered(lines: Any, path: Path, problems: Problems) -> Iterator[tuple[str,
 
 
 def _under_header(
-    header: list[str], numbered: Iterator[tuple[str, int, list[str]]], problems: Problems
+    header: Sequence[str],
+    columns: Sequence[int],
+    numbered: Sequence[tuple[str, int, list[str]]],
+    problems: Problems,
 ) -> Iterator[Row]:
     for place, number, cells in numbered:
         if len(cells) == len(header):
-            yield Row(number, place, dict(zip(header, cells, strict=True)))
+            yield Row(number, place, {header[column]: cells[column] for column in columns})
         else:
             problems.add(
                 "a row has another number of values than the header",
@@ -148,32 +171,38 @@ def _jsonl_rows(path: Path, reading: Reading, problems: Problems) -> Iterator[Ro
         if not line.strip():
             continue
         place = f"{path}:{number}"
-        try:
-            value = json.loads(line)
-        except json.JSONDecodeError as error:
-            problems.add(
-                f"a line is not JSON: {error.msg} at column {error.colno}",
-                where=place,
-                found=short(line),
-                expected="one JSON object a line",
-            )
-            continue
-        if isinstance(value, dict):
-            yield Row(number, place, value)
-        else:
-            problems.add(
-                "a line is not an object", where=place, found=short(line), expected="{...}"
-            )
+        with problems.gather():
+            yield Row(number, place, _object(line, place))
+
+
+def _object(line: str, place: str) -> dict[str, Any]:
+    try:
+        value = parse_json(line, place)
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"a line is not JSON: {error.msg} at column {error.colno}",
+            where=place,
+            found=short(line),
+            expected="one JSON object a line",
+        ) from error
+    if isinstance(value, dict):
+        return value
+    raise DataError("a line is not an object", where=place, found=short(line), expected="{...}")
 
 
 def _parquet_rows(path: Path, reading: Reading, problems: Problems) -> Iterator[Row]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    data = pa.BufferReader(read_bytes(path))
     try:
-        values = pq.read_table(pa.BufferReader(read_bytes(path))).to_pylist()
+        values = pq.read_table(data).to_pylist()
     except pa.ArrowException as error:
         raise DataError(f"a file is not Parquet: {error}", where=str(path)) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"a Parquet file is damaged: {error}", where=str(path), fix="fetch the file again"
+        ) from error
     for number, row in enumerate(values, 1):
         yield Row(number, f"{path}:{number}", row)
 

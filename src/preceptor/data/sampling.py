@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
 
-from preceptor.data.example import Example
+from preceptor.data.example import Example, Targets
 
 
 def rank(salt: str, name: str) -> bytes:
@@ -53,6 +53,20 @@ def sample(examples: Sequence[Example], wanted: Mapping[str, int], salt: str) ->
 def sample_in_proportion(examples: Sequence[Example], total: int, salt: str) -> list[Example]:
     """Draw ``total`` examples, the labels in the proportion of ``examples``."""
     return sample(examples, allot(label_counts(examples), total, salt), salt)
+
+
+def sample_any(examples: Sequence[Example], total: int, salt: str) -> list[Example]:
+    """Draw ``total`` examples whatever their targets; they keep the order they came in.
+
+    A larger draw under the same salt contains the smaller one.
+    """
+    chosen = {example.id for example in shuffled(examples, salt)[:total]}
+    return [example for example in examples if example.id in chosen]
+
+
+Sampler = Callable[[Sequence[Example], int, str], list[Example]]
+SAMPLERS: Mapping[Targets, Sampler] = {"label": sample_in_proportion, "text": sample_any}
+"""how examples are drawn: labels in proportion; texts, which hardly recur, by the salt alone"""
 
 
 def label_counts(examples: Iterable[Example]) -> dict[str, int]:

@@ -10,23 +10,25 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from preceptor.data.example import Example
+from preceptor.data.example import Example, Targets
 from preceptor.data.problems import Problems, did_you_mean, listed, short
-from preceptor.data.sampling import label_counts, label_of, sample, sample_in_proportion
+from preceptor.data.sampling import SAMPLERS, label_counts, label_of, sample
 from preceptor.errors import DataError
 from preceptor.settings import Settings
 
 SEPARATORS = re.compile(r"[;|,/+&]")
 """what stands between labels where a row has more than one"""
+_NO_VALIDATION = "There is no validation split: nothing can be chosen on it."
 
 
 class Limit(Settings):
     """How many examples of a split are used; drawn by the seed, in balance where asked."""
 
     limit: int | None = Field(None, ge=1)
-    """at most this many examples, labels in the proportion of the split"""
+    """at most this many examples, labels in the proportion of the split; where targets are
+    texts, any of them"""
     per_label: int | None = Field(None, ge=1)
-    """this many examples of every label"""
+    """this many examples of every label; not for texts"""
 
     @model_validator(mode="after")
     def _one(self) -> Limit:
@@ -74,6 +76,7 @@ class Splits:
         files: the files that were read; their hashes enter the fingerprint.
         places: where an example stands, as ``file:row``, by its id.
         target_name: what the target is called in the input.
+        targets: whether targets are labels or free text.
     """
 
     train: list[Example]
@@ -85,6 +88,7 @@ class Splits:
     files: list[Path] = field(default_factory=list)
     places: Mapping[str, str] = field(default_factory=dict)
     target_name: str = "target"
+    targets: Targets = "label"
 
     def labelled(self) -> dict[str, list[Example]]:
         """The labelled splits by name."""
@@ -104,18 +108,29 @@ def draw(splits: Splits, seed: int, settings: DataSettings) -> Splits:
     ids alone, and a larger draw contains a smaller one of the same seed and kind.
 
     Raises:
-        DataError: more is asked for than there is.
+        DataError: more is asked for than there is, or so many of every label where targets
+            are texts.
     """
+    targets = splits.targets
     return replace(
         splits,
-        train=_limited("train", splits.train, settings.train, seed),
-        validation=_limited("validation", splits.validation, settings.validation, 0),
-        test=_limited("test", splits.test, settings.test, 0),
+        train=_limited("train", splits.train, settings.train, seed, targets),
+        validation=_limited("validation", splits.validation, settings.validation, 0, targets),
+        test=_limited("test", splits.test, settings.test, 0, targets),
     )
 
 
-def _limited(split: str, examples: list[Example], limit: Limit, seed: int) -> list[Example]:
+def _limited(
+    split: str, examples: list[Example], limit: Limit, seed: int, targets: Targets
+) -> list[Example]:
     salt = f"{split}:{seed}"
+    if limit.per_label is not None and targets == "text":
+        raise DataError(
+            "per_label draws by label, and the targets are texts",
+            where=f"data.{split}.per_label",
+            found=limit.per_label,
+            fix=f"set data.{split}.limit, the number of examples in all",
+        )
     if limit.per_label is not None:
         return _per_label(split, examples, limit.per_label, salt)
     if limit.limit is None:
@@ -127,7 +142,7 @@ def _limited(split: str, examples: list[Example], limit: Limit, seed: int) -> li
             expected=f"at least {limit.limit}",
             fix=f"lower data.{split}.limit to {len(examples)} or leave it out to use all",
         )
-    return sample_in_proportion(examples, limit.limit, salt)
+    return SAMPLERS[targets](examples, limit.limit, salt)
 
 
 def _per_label(split: str, examples: list[Example], each: int, salt: str) -> list[Example]:
@@ -162,6 +177,34 @@ def check_labels(splits: Splits, labels: Sequence[str]) -> list[str]:
     return notes
 
 
+def check_texts(splits: Splits) -> list[str]:
+    """Hold the targets against a text task.
+
+    Returns:
+        What the report should say: no validation split.
+
+    Raises:
+        DataError: examples without an answer, an empty train or test split; all at once.
+    """
+    problems = Problems("the data")
+    for name, examples in splits.labelled().items():
+        if not examples and name != "validation":
+            problems.add(
+                f"the {name} split is empty",
+                expected="examples",
+                fix="divide the data otherwise (data.split), or check the file",
+            )
+        for example in examples:
+            if not label_of(example).strip():
+                problems.add(
+                    "an example without an answer",
+                    where=f"{splits.place(example)}, {splits.target_name}",
+                    expected="text",
+                )
+    problems.raise_if_any()
+    return [] if splits.validation else [_NO_VALIDATION]
+
+
 def _check_targets(
     splits: Splits, examples: list[Example], labels: Sequence[str], problems: Problems
 ) -> None:
@@ -194,7 +237,7 @@ def _check_spread(
 ) -> list[str]:
     counts = label_counts(examples)
     if not examples and name == "validation":
-        return ["There is no validation split: nothing can be chosen on it."]
+        return [_NO_VALIDATION]
     if len(counts) < 2:
         problems.add(
             f"the {name} split has just one label" if counts else f"the {name} split is empty",

@@ -1,8 +1,10 @@
 """Readers: one file per format, its settings a typed class there.
 
 Every reader module has a settings class (a :class:`~preceptor.data.splits.DataSettings` with
-``reader: Literal[...]``) and ``read(settings, base_dir) -> Splits``, where ``base_dir`` is the
-study file's folder. Adding a reader is one new file and a line in each of the two below.
+``reader: Literal[...]``) and ``read(settings, base_dir, targets) -> Splits``, where ``base_dir``
+is the study file's folder and ``targets`` says whether the task's targets are labels or texts; a
+reader that can only have the other kind refuses. Adding a reader is one new file and a line in
+each of the two below.
 """
 
 from __future__ import annotations
@@ -12,10 +14,15 @@ from typing import Annotated
 
 from pydantic import Field
 
-from preceptor.data.readers import hub, pubmedqa, table
+from preceptor.data.readers import hub, medquad, pubmedqa, table
 
-READERS: dict[str, ModuleType] = {"pubmedqa": pubmedqa, "table": table, "hub": hub}
+READERS: dict[str, ModuleType] = {
+    "pubmedqa": pubmedqa,
+    "medquad": medquad,
+    "table": table,
+    "hub": hub,
+}
 ReaderSettings = Annotated[
-    pubmedqa.PubmedqaSettings | table.TableSettings | hub.HubSettings,
+    pubmedqa.PubmedqaSettings | medquad.MedquadSettings | table.TableSettings | hub.HubSettings,
     Field(discriminator="reader"),
 ]

@@ -10,6 +10,7 @@ from pydantic import model_validator
 
 from preceptor.data.assembling import Source, TabularSettings, assemble
 from preceptor.data.dividing import Part
+from preceptor.data.example import Targets
 from preceptor.data.problems import Problems
 from preceptor.data.rows import Row
 from preceptor.data.splits import Splits
@@ -65,12 +66,13 @@ class HubSettings(TabularSettings):
         return self
 
 
-def read(settings: HubSettings, base_dir: Path) -> Splits:
+def read(settings: HubSettings, base_dir: Path, targets: Targets = "label") -> Splits:
     """Load a data set of the hub.
 
     Args:
         settings: the study's ``data``.
         base_dir: the study file's folder.
+        targets: whether the target column holds labels or free text.
 
     Raises:
         DataError: ``datasets`` is not installed, the data set cannot be had, or all that is
@@ -90,6 +92,7 @@ def read(settings: HubSettings, base_dir: Path) -> Splits:
         Problems(settings.id),
         files=sorted(path for path in folder.rglob("*") if path.is_file()) if folder else [],
         notes=[f"Hub data set {settings.id} {pinned}."],
+        targets=targets,
     )
 
 

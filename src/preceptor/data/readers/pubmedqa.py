@@ -8,11 +8,12 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from preceptor.data.example import Example
+from preceptor.data.example import Example, Targets
 from preceptor.data.files import locate, read_json
 from preceptor.data.problems import Problems, listed, short
 from preceptor.data.sampling import sample_in_proportion
 from preceptor.data.splits import DataSettings, Splits
+from preceptor.data.values import text_of
 from preceptor.errors import DataError
 
 TEST_IDS = "test_ground_truth.json"
@@ -43,17 +44,25 @@ class PubmedqaSettings(DataSettings):
     """train and validation rows, for other files of this format; the rest is test"""
 
 
-def read(settings: PubmedqaSettings, base_dir: Path) -> Splits:
+def read(settings: PubmedqaSettings, base_dir: Path, targets: Targets = "label") -> Splits:
     """Read PubMedQA.
 
     Args:
         settings: the study's ``data``.
         base_dir: the study file's folder.
+        targets: what the task's targets are; here they are labels.
 
     Raises:
-        DataError: a file that is missing or cannot be read, too few rows for the protocol, or
-            all that is wrong with the rows.
+        DataError: a task of texts, a file that is missing or cannot be read, too few rows for
+            the protocol, or all that is wrong with the rows.
     """
+    if targets == "text":
+        raise DataError(
+            "PubMedQA's targets are labels, and the task is of texts",
+            where="task.kind",
+            found="text",
+            expected="choice, with the labels yes, no and maybe",
+        )
     path = locate(settings.path, base_dir)
     items = _items(path)
     problems = Problems(path.name)
@@ -112,6 +121,14 @@ def _check(item: object, where: str, problems: Problems) -> None:
             found=short(contexts),
             expected="a list of texts, none of them empty",
         )
+    meshes = item.get("MESHES") or []
+    if not isinstance(meshes, list) or not all(isinstance(name, str) for name in meshes):
+        problems.add(
+            "headings that are no list of texts",
+            where=f"{where}, MESHES",
+            found=short(meshes),
+            expected="a list of texts",
+        )
 
 
 def _example(name: str, item: Mapping[str, Any], setting: str) -> Example:
@@ -121,7 +138,7 @@ def _example(name: str, item: Mapping[str, Any], setting: str) -> Example:
         inputs, extra = inputs | extra, {}
     for key in ("reasoning_required_pred", "reasoning_free_pred", "YEAR"):
         if item.get(key) is not None:
-            extra[key.lower()] = str(item[key])
+            extra[key.lower()] = text_of(item[key])
     if item.get("MESHES"):
         extra["meshes"] = "; ".join(item["MESHES"])
     return Example(name, inputs, item[TARGET].strip(), extra=extra)

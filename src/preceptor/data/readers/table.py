@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from preceptor.data.assembling import Source, TabularSettings, assemble
 from preceptor.data.dividing import Part
+from preceptor.data.example import Targets
 from preceptor.data.files import locate
 from preceptor.data.problems import Problems
 from preceptor.data.rows import Reading, read_rows, stem_of
@@ -64,12 +65,13 @@ class TableSettings(TabularSettings):
         return self
 
 
-def read(settings: TableSettings, base_dir: Path) -> Splits:
+def read(settings: TableSettings, base_dir: Path, targets: Targets = "label") -> Splits:
     """Read the tables of a study.
 
     Args:
         settings: the study's ``data``.
         base_dir: the study file's folder, which paths are relative to.
+        targets: whether the target column holds labels or free text.
 
     Raises:
         DataError: a file that is missing or cannot be read, or all that is wrong with its rows.
@@ -88,7 +90,7 @@ def read(settings: TableSettings, base_dir: Path) -> Splits:
     for part, path in paths.items():
         with problems.gather():
             sources.append(_source(part, path, settings, list(paths.values()), problems))
-    return assemble(sources, settings, problems, list(paths.values()))
+    return assemble(sources, settings, problems, list(paths.values()), targets=targets)
 
 
 def _source(
