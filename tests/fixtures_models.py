@@ -184,3 +184,34 @@ def tiny_gguf(path: Path, scale: float = 1.0) -> Path:
     writer.write_tensors_to_file()
     writer.close()
     return path
+
+
+SEQ2SEQ: dict[str, dict[str, Any]] = {
+    "BartForConditionalGeneration": {
+        "d_model": 32, "encoder_layers": 2, "decoder_layers": 2, "encoder_ffn_dim": 48,
+        "decoder_ffn_dim": 48, "encoder_attention_heads": 4, "decoder_attention_heads": 4,
+        "max_position_embeddings": 128, "init_std": 0.2, "bos_token_id": 1,
+        "decoder_start_token_id": 2, "forced_eos_token_id": None,
+    },
+    "T5ForConditionalGeneration": {
+        "d_model": 32, "num_layers": 2, "d_ff": 48, "num_heads": 4, "d_kv": 8,
+        "decoder_start_token_id": 0,
+    },
+}  # fmt: skip
+
+
+@cache
+def _tiny_seq2seq(name: str, options: tuple[tuple[str, Any], ...]) -> Any:
+    import transformers
+
+    model_class = getattr(transformers, name)
+    config = model_class.config_class(
+        vocab_size=400, eos_token_id=2, pad_token_id=0, **dict(options)
+    )
+    with seeded(0):
+        return model_class(config).eval()
+
+
+def tiny_seq2seq(name: str = "BartForConditionalGeneration", **more: Any) -> Any:
+    """A random encoder-decoder model of a real class, a fresh copy each time."""
+    return copy.deepcopy(_tiny_seq2seq(name, tuple({**SEQ2SEQ[name], **more}.items())))

@@ -12,7 +12,9 @@ from fixtures_models import tiny_gguf
 from preceptor.errors import WeightsError
 from preceptor.models.decoder import load_decoder
 from preceptor.models.export import exported
+from preceptor.models.files import sha256
 from preceptor.models.weights import resolve
+from preceptor.store.atomic import UNFINISHED
 
 
 def test_export_holds_the_files_own_numbers(
@@ -39,6 +41,20 @@ def test_export_happens_once_and_records_its_source(tmp_path: Path, own_cache: P
     assert folder == own_cache / "exported" / record["sha256"]
     assert record["quantization"] == "Q8_0"
     assert not list(own_cache.rglob(".unfinished-*"))
+
+
+def test_what_a_killed_export_left_is_removed(tmp_path: Path, own_cache: Path) -> None:
+    source = tiny_gguf(tmp_path / "t.gguf")
+    folder = own_cache / "exported" / sha256(source)
+    mine, other = (
+        folder.with_name(f"{UNFINISHED}{name}-0a1b2c3d") for name in (folder.name, "another")
+    )
+    for leftover in (mine, other):
+        leftover.mkdir(parents=True)
+        (leftover / "model.safetensors").touch()
+    assert exported(source) == folder
+    assert not mine.exists()
+    assert other.exists(), "its writer may be at work"
 
 
 def test_a_gguf_that_transformers_does_not_know_is_refused(tmp_path: Path, own_cache: Path) -> None:

@@ -10,7 +10,12 @@ if TYPE_CHECKING:
 
 
 def cut(
-    order: Iterable[int], lengths: Sequence[int], max_tokens: int, max_rows: int | None = None
+    order: Iterable[int],
+    lengths: Sequence[int],
+    max_tokens: int,
+    max_rows: int | None = None,
+    *,
+    packed: bool = False,
 ) -> list[list[int]]:
     """Cut rows, in the given order, into batches.
 
@@ -19,16 +24,17 @@ def cut(
         lengths: tokens of every row.
         max_tokens: tokens of a batch with its padding; a longer row is a batch of its own.
         max_rows: rows of a batch.
+        packed: rows stand one behind the other, so nothing is padded.
     """
     batches: list[list[int]] = []
-    widest = 0
+    widest = total = 0
     for row in order:
-        widest = max(widest, lengths[row])
+        widest, total = max(widest, lengths[row]), total + lengths[row]
         size = len(batches[-1]) + 1 if batches else 1
-        full = widest * size > max_tokens or (max_rows is not None and size > max_rows)
-        if not batches or full:
+        tokens = total if packed else widest * size
+        if not batches or tokens > max_tokens or (max_rows is not None and size > max_rows):
             batches.append([])
-            widest = lengths[row]
+            widest = total = lengths[row]
         batches[-1].append(row)
     return batches
 
@@ -40,16 +46,20 @@ def by_length(lengths: Sequence[int], max_tokens: int) -> list[list[int]]:
 
 
 def pad(
-    rows: Sequence[Sequence[int]], value: int, side: Literal["left", "right"] = "right"
+    rows: Sequence[Sequence[int]],
+    value: int,
+    side: Literal["left", "right"] = "right",
+    *,
+    width: int = 0,
 ) -> tuple[Tensor, Tensor]:
-    """Pad rows to one length.
+    """Pad rows to one length, the longest row's or ``width`` if that is more.
 
     Returns:
         Tokens [rows, longest] and their mask [rows, longest], 1 where a token is real.
     """
     import torch
 
-    width = max(len(row) for row in rows)
+    width = max(width, *(len(row) for row in rows))
     tokens = torch.full((len(rows), width), value, dtype=torch.long)
     mask = torch.zeros((len(rows), width), dtype=torch.long)
     for number, row in enumerate(rows):

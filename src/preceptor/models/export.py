@@ -9,7 +9,7 @@ from pathlib import Path
 from preceptor.errors import WeightsError
 from preceptor.models.files import quantization, sha256
 from preceptor.models.quiet import quiet
-from preceptor.store.atomic import new_folder, write_json
+from preceptor.store.atomic import new_folder, sweep_beside, write_json
 from preceptor.store.cache import cache_folder
 
 SOURCE = "source.json"
@@ -23,6 +23,7 @@ def exported(gguf: Path) -> Path:
 
     Raises:
         WeightsError: transformers cannot read this kind of GGUF file.
+        OSError: the disk is full.
     """
     from filelock import FileLock
 
@@ -32,6 +33,7 @@ def exported(gguf: Path) -> Path:
         # Cells and tests that start at once would each write the same half gigabyte.
         with FileLock(f"{folder}.lock"):
             if not (folder / SOURCE).is_file():
+                sweep_beside(folder)
                 _export(gguf, folder)
     return folder
 

@@ -8,9 +8,15 @@ from typing import Any, Literal
 
 from preceptor.errors import WeightsError
 
-Kind = Literal["decoder", "encoder"]
-"""`decoder`: reads a prompt and writes an answer. `encoder`: reads a text and chooses a label."""
+Kind = Literal["decoder", "encoder", "seq2seq"]
+"""`decoder`: continues a prompt with an answer. `encoder`: reads a text and chooses a label.
+`seq2seq`: an encoder reads a text, a decoder writes an answer."""
 
+_EXAMPLES = {
+    "decoder": "a decoder (smollm2)",
+    "encoder": "an encoder (minilm)",
+    "seq2seq": "an encoder-decoder model (a BART's or T5's folder or hub id; minilm+minilm)",
+}
 _DECODER_MARKS = ("ForCausalLM", "LMHeadModel")
 _ENCODER_MARKS = (
     "ForMaskedLM",
@@ -51,29 +57,33 @@ def check_kind(path: Path, kind: Kind) -> None:
     Raises:
         WeightsError: they are of another kind, or config.json cannot be read.
     """
-    found = "decoder" if path.suffix == ".gguf" else kind_of(_read(path / "config.json"))
+    found = "decoder" if path.suffix == ".gguf" else kind_of(read_config(path / "config.json"))
     if found is not None and found != kind:
         raise wrong_kind(str(path), found, kind)
 
 
 def wrong_kind(where: str, found: str, kind: Kind) -> WeightsError:
     """The error for weights that cannot be ``kind``."""
-    fix = {
-        "decoder": "use it as an encoder student, or name a decoder (smollm2)",
-        "encoder": "use it as a decoder student, or name an encoder (minilm)",
-    }[kind]
+    use = f"use it as kind: {found}, or " if found in _EXAMPLES else ""
     return WeightsError(
         f"these weights cannot be used as {kind} student",
         where=where,
         found=found,
         expected=kind,
-        fix=fix,
+        fix=f"{use}name {_EXAMPLES[kind]}",
     )
 
 
-def _read(config: Path) -> dict[str, Any]:
+def read_config(config: Path) -> dict[str, Any]:
+    """A JSON object of a model folder.
+
+    Raises:
+        WeightsError: the file cannot be read.
+    """
     try:
         value: dict[str, Any] = json.loads(config.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise WeightsError(f"config.json cannot be read: {error}", where=str(config)) from error
+        raise WeightsError(f"{config.name} cannot be read: {error}", where=str(config)) from error
+    if not isinstance(value, dict):
+        raise WeightsError(f"{config.name} holds no JSON object", where=str(config))
     return value

@@ -7,6 +7,8 @@ positions alone; all that a family does behind its head (scaling, soft caps) goe
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,10 +29,17 @@ def logits_at(model: nn.Module, inputs: dict[str, Tensor], at: Tensor, sparse: b
     """
     if not sparse:
         return _whole(model, inputs)[at].float()
+    with selecting(model, at):
+        return _whole(model, inputs).float()
+
+
+@contextmanager
+def selecting(model: nn.Module, at: Tensor) -> Iterator[None]:
+    """While the block runs the head sees the hidden states at ``at`` alone, [positions, width]."""
     head = model.get_output_embeddings()  # type: ignore[operator]
     handle = head.register_forward_pre_hook(lambda _, args: (args[0][at], *args[1:]))
     try:
-        return _whole(model, inputs).float()
+        yield
     finally:
         handle.remove()
 

@@ -1,16 +1,19 @@
-"""A tuned model as a folder that PEFT or transformers loads."""
+"""A tuned model as a folder: an adapter, the trained tensors, or all of it."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+from warnings import catch_warnings, filterwarnings
 
-from preceptor.errors import WeightsError
+from preceptor.errors import PreceptorError, WeightsError
+from preceptor.models.anatomy import is_tied, student_kind, untie
 from preceptor.models.decoder import load_decoder
 from preceptor.models.encoder import load_encoder
-from preceptor.models.kinds import Kind
 from preceptor.models.quiet import quiet
+from preceptor.models.seq2seq import load_seq2seq
 from preceptor.models.weights import Weights, resolve
 from preceptor.store.atomic import new_folder, write_json
 
@@ -18,6 +21,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 BASE = "base.json"
+TRAINED = "trained.safetensors"
+
+Form = Literal["adapter", "trained", "whole"]
+"""What a saved folder holds: a PEFT adapter, the trained tensors, or all of the model."""
 
 
 def save(
@@ -25,40 +32,56 @@ def save(
 ) -> None:
     """Write a tuned model, its tokenizer and what it was tuned from.
 
-    An adapter is written without its base: ``PeftModel.from_pretrained`` loads it onto the
-    base that ``adapter_config.json`` names (the exported folder of a GGUF). Any other model is
-    written whole. ``base.json`` holds the base's reference, hash and note.
+    What was not trained is not written: of an adapter ``PeftModel.from_pretrained`` loads it
+    onto the base that ``adapter_config.json`` names (the exported folder of a GGUF); of a model
+    with frozen parameters ``trained.safetensors`` holds the others, by their names. A model
+    that was trained whole is written whole. ``base.json`` holds the form, the base's reference,
+    hash and note, and whether the head shares the embedding's weights.
 
     Args:
-        model: a student after training, with or without a PEFT adapter.
+        model: a student after training, with or without a PEFT adapter; what is trainable in it
+            is what was trained.
         tokenizer: its tokenizer.
         folder: where to; appears whole, and replaces what was there.
         weights: what the student was loaded from.
     """
-    kind: Kind = "decoder" if model.can_generate() else "encoder"
-    base = weights.pinned()
+    kind, base, form = student_kind(model), weights.pinned(), _form(model)
     record = {
         "kind": kind,
-        "labels": None if kind == "decoder" else list(model.config.id2label.values()),
-        "adapter": _is_adapter(model),
+        "labels": list(model.config.id2label.values()) if kind == "encoder" else None,
+        "form": form,
+        "tied": is_tied(model),
         "ref": base.ref,
         "identity": base.identity(),
         "note": base.note,
     }
     with new_folder(folder) as draft, quiet():
-        _write(model, draft, base)
+        _WRITERS[form](model, draft, base)
         tokenizer.save_pretrained(draft)
         write_json(draft / BASE, record)
 
 
-def _is_adapter(model: Any) -> bool:
-    return hasattr(model, "peft_config")
+def _form(model: PreTrainedModel) -> Form:
+    if hasattr(model, "peft_config"):
+        return "adapter"
+    frozen = any(not value.requires_grad for value in model.parameters())
+    return "trained" if frozen else "whole"
 
 
-def _write(model: Any, draft: Path, weights: Weights) -> None:
-    if not _is_adapter(model):
-        model.save_pretrained(draft)
-        return
+def _write_whole(model: Any, draft: Path, weights: Weights) -> None:
+    model.save_pretrained(draft)
+
+
+def _write_trained(model: Any, draft: Path, weights: Weights) -> None:
+    from safetensors.torch import save_file
+
+    trained = {name: value for name, value in model.named_parameters() if value.requires_grad}
+    save_file(
+        {name: value.detach().contiguous() for name, value in trained.items()}, draft / TRAINED
+    )
+
+
+def _write_adapter(model: Any, draft: Path, weights: Weights) -> None:
     for config in model.peft_config.values():
         config.base_model_name_or_path = weights.hub_id or str(weights.folder)
         config.revision = weights.revision
@@ -67,21 +90,68 @@ def _write(model: Any, draft: Path, weights: Weights) -> None:
     (draft / "README.md").unlink()  # PEFT's card says "More Information Needed" 40 times
 
 
+_WRITERS: dict[Form, Callable[[Any, Path, Weights], None]] = {
+    "adapter": _write_adapter,
+    "trained": _write_trained,
+    "whole": _write_whole,
+}
+
+
 def load_saved(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Load what :func:`save` wrote, in eval mode, with its base in fp32.
 
     Raises:
         WeightsError: the folder is none that ``save`` wrote, or the base is gone or not the
-            one that the adapter was trained on.
+            one that the student was tuned from.
     """
     record = _record(folder)
-    whole = Weights(str(folder), folder)
-    if not record["adapter"]:
-        return _load(whole, record)
+    if record["form"] == "whole":
+        return _load(Weights(str(folder), folder), record)
     base = resolve(record["ref"])
     _check_same(folder, record["identity"], base)
     model, _ = _load(base, record)
-    return _with_adapter(model, folder), _tokenizer(folder)
+    if record["form"] == "adapter":
+        return _with_adapter(model, folder), _tokenizer(folder)
+    if not record["tied"]:
+        untie(model)
+    _put(model, folder / TRAINED)
+    return model, _tokenizer(folder)
+
+
+def export(folder: Path, out: Path) -> None:
+    """Write a saved student as a whole model that ``from_pretrained`` and this program load.
+
+    Args:
+        folder: what :func:`save` wrote.
+        out: where to; must not exist.
+
+    Raises:
+        WeightsError: as for :func:`load_saved`; or the student is a prefix, which is no part of
+            any weights and cannot be merged into them.
+        PreceptorError: there is something at ``out``.
+    """
+    if out.exists():
+        raise PreceptorError("there is something at this place already", where=str(out))
+    record = _record(folder)
+    model, tokenizer = load_saved(folder)
+    if record["form"] == "adapter":
+        model = _merged(model, folder)
+    with new_folder(out) as draft, quiet():
+        _write_whole(model, draft, resolve(record["ref"]))
+        tokenizer.save_pretrained(draft)
+        write_json(draft / BASE, {**record, "form": "whole"})
+
+
+def _merged(model: Any, folder: Path) -> PreTrainedModel:
+    if model.active_peft_config.is_prompt_learning:
+        raise WeightsError(
+            "a prefix cannot be merged: it is read beside the weights, not added to them",
+            where=str(folder),
+            fix="use the saved folder as it is, with its base, or tune with another method",
+        )
+    with quiet():
+        merged: PreTrainedModel = model.merge_and_unload(safe_merge=True)
+    return merged
 
 
 def _record(folder: Path) -> dict[str, Any]:
@@ -91,6 +161,12 @@ def _record(folder: Path) -> dict[str, Any]:
             "no model that this program saved", where=str(folder), expected=f"{BASE} in it"
         )
     record: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    if "form" not in record:
+        raise WeightsError(
+            "this model was saved by an earlier version of this program",
+            where=str(path),
+            fix="run the study again with --redo",
+        )
     return record
 
 
@@ -98,27 +174,59 @@ def _check_same(folder: Path, identity: dict[str, str], base: Weights) -> None:
     found = base.identity()
     if found != identity:
         raise WeightsError(
-            "this adapter was trained on other base weights",
+            "this student was tuned from other base weights",
             where=f"{folder}, base {base.ref}",
             found=json.dumps(found),
             expected=json.dumps(identity),
-            fix="put back the base that it was trained on",
+            fix="put back the base that it was tuned from",
         )
 
 
 def _load(
     weights: Weights, record: dict[str, Any]
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    if record["kind"] == "decoder":
-        return load_decoder(weights)
-    return load_encoder(weights, record["labels"])
+    if record["kind"] == "encoder":
+        return load_encoder(weights, record["labels"])
+    return load_decoder(weights) if record["kind"] == "decoder" else load_seq2seq(weights)
+
+
+def _put(model: PreTrainedModel, file: Path) -> None:
+    """Copy trained tensors into a base; they alone are trainable afterwards, as they were."""
+    import torch
+    from safetensors.torch import load_file
+
+    tensors, places = load_file(file), dict(model.named_parameters())
+    unknown = [
+        name
+        for name, value in tensors.items()
+        if name not in places or places[name].shape != value.shape
+    ]
+    if unknown:
+        raise WeightsError(
+            "the base has no such tensors",
+            where=str(file),
+            found=", ".join(unknown[:3]),
+            fix="load it with the version of transformers that it was trained with",
+        )
+    model.requires_grad_(False)
+    with torch.no_grad():
+        for name, value in tensors.items():
+            places[name].copy_(value)
+            places[name].requires_grad_(True)
 
 
 def _with_adapter(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
     from peft import PeftModel
 
-    with quiet():
-        adapted: PreTrainedModel = PeftModel.from_pretrained(model, folder)
+    try:
+        # BOFT warns that its kernel is missing even where the adapter needs none.
+        with quiet(), catch_warnings():
+            filterwarnings("ignore", message="(Failed to load the CUDA|Setting boft_n)")
+            adapted: PreTrainedModel = PeftModel.from_pretrained(model, folder)
+    except RuntimeError as error:  # BOFT without that kernel builds other shapes than it saved
+        raise WeightsError(
+            f"PEFT cannot load this adapter here: {error}", where=str(folder)
+        ) from error
     return adapted.eval()
 
 

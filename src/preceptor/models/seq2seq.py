@@ -1,0 +1,201 @@
+"""Encoder-decoder students: an encoder reads the input, a decoder writes the answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from preceptor.errors import WeightsError
+from preceptor.models.decoder import context_window
+from preceptor.models.files import model_hash
+from preceptor.models.kinds import wrong_kind
+from preceptor.models.loading import Dtype, load_config, load_model, load_tokenizer, told
+from preceptor.models.quiet import quiet
+from preceptor.models.seeding import seeded
+from preceptor.models.weights import Weights
+from preceptor.store.atomic import new_folder
+from preceptor.store.cache import cache_folder
+from preceptor.store.fingerprint import fingerprint
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+_PAIR_FORMAT = 1
+
+
+def load_seq2seq(
+    weights: Weights, dtype: Dtype = "float32", seed: int = 0
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load an encoder-decoder model and its tokenizer.
+
+    Args:
+        weights: where from; a pair of encoders is made into a model by :func:`paired_encoders`.
+        dtype: what the weights are held in.
+        seed: draws what a pair has no weights for; without effect on any other weights.
+
+    Returns:
+        The model, in eval mode and without the checkpoint's sampling defaults, and its
+        tokenizer, which has a pad and an end token. The model's generation config names the
+        token that an answer starts from and, where the checkpoint has one (BART's summarizers,
+        mBART), the token that is always written first.
+
+    Raises:
+        WeightsError: the weights cannot be loaded, or are no encoder-decoder model's.
+    """
+    from transformers import AutoModelForSeq2SeqLM
+
+    if weights.parts:
+        return paired_encoders(weights, seed, dtype)
+    config = load_config(weights, "seq2seq")
+    if type(config) not in AutoModelForSeq2SeqLM._model_mapping:
+        raise wrong_kind(weights.ref, config.model_type, "seq2seq")
+    model, missing = load_model(AutoModelForSeq2SeqLM, weights, dtype, config=config)
+    if missing:
+        raise WeightsError(
+            "these weights are no whole encoder-decoder model",
+            where=weights.ref,
+            found=f"nothing for {', '.join(sorted(missing)[:3])}",
+            fix="name weights that were saved with both halves and the language-model head",
+        )
+    tokenizer = load_tokenizer(weights)
+    model.config.pad_token_id = tokenizer.pad_token_id
+    if tokenizer.eos_token_id is None:
+        raise WeightsError("the tokenizer has no end token", where=weights.ref)
+    model.generation_config = _plain_generation(model, tokenizer, weights)
+    return model.eval(), tokenizer
+
+
+def _plain_generation(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, weights: Weights
+) -> Any:
+    from transformers import GenerationConfig
+
+    kept = model.generation_config
+    start = kept.decoder_start_token_id
+    if start is None:
+        raise WeightsError(
+            "the model does not say which token its answers start from",
+            where=weights.ref,
+            fix="set decoder_start_token_id in its config.json",
+        )
+    return GenerationConfig(
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        decoder_start_token_id=start,
+        forced_bos_token_id=kept.forced_bos_token_id,
+    )
+
+
+def paired_encoders(
+    weights: Weights, seed: int, dtype: Dtype = "float32"
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Two encoders made into one encoder-decoder model: a stand-in, not a pretrained one.
+
+    The second encoder becomes the decoder: it gets a causal mask, cross-attention into the
+    first and an output layer over its own embeddings. **Cross-attention and output transform
+    start random**, so the model writes nothing sensible before it is trained, and a method that
+    freezes them cannot teach it (Rothe et al. 2020, arXiv:1907.12461, "BERT2BERT", trained all
+    weights on far more data). Two MiniLMs ("minilm+minilm") have 49 million parameters. It
+    stands here because no pretrained BART or T5 comes without a hub; ``weights.note`` says so in
+    every result. Answers start from the tokenizer's begin token ([CLS]) and end with [SEP].
+
+    Args:
+        weights: a pair, as :func:`preceptor.models.weights.resolve` makes it of "minilm+minilm".
+        seed: draws what the encoders have no weights for.
+        dtype: what the weights are held in.
+
+    Returns:
+        The model, in eval mode, and the tokenizer that both halves share.
+
+    Raises:
+        WeightsError: a part is no encoder, or cannot become a decoder, or the parts do not
+            share one vocabulary.
+    """
+    from transformers import AutoModel, AutoModelForCausalLM, EncoderDecoderModel
+
+    config, tokenizer = load_config(weights, "seq2seq"), load_tokenizer(weights)
+    encoder, decoder = weights.parts
+    with seeded(seed):
+        reader, lost = load_model(AutoModel, encoder, dtype)
+        writer, more = load_model(AutoModelForCausalLM, decoder, dtype, config=config.decoder)
+    _check_bodies(weights, writer, lost, more)
+    with told(weights), quiet():
+        model = EncoderDecoderModel(config=config, encoder=reader, decoder=writer)
+    model.generation_config.decoder_start_token_id = config.decoder_start_token_id
+    model.generation_config = _plain_generation(model, tokenizer, weights)
+    return model.eval(), tokenizer
+
+
+def _check_bodies(weights: Weights, writer: Any, lost: set[str], more: set[str]) -> None:
+    body = {name for name in more if name.startswith(f"{writer.base_model_prefix}.")}
+    drawn = (".crossattention.", "pooler.")
+    missing = sorted(name for name in lost | body if not any(part in name for part in drawn))
+    if missing:
+        raise WeightsError(
+            "these weights are no whole encoder",
+            where=weights.ref,
+            found=f"nothing for {', '.join(missing[:3])}",
+        )
+
+
+def pair_folder(weights: Weights) -> Path:
+    """The folder with a pair's config and tokenizer, made at first use; it holds no weights.
+
+    Raises:
+        WeightsError: the parts cannot be made into one model.
+    """
+    from filelock import FileLock
+
+    made_of = [_PAIR_FORMAT, *(model_hash(part.folder) for part in weights.parts)]
+    folder = cache_folder() / "pairs" / fingerprint(made_of)
+    if not folder.is_dir():
+        config, tokenizer = _pair_config(weights), _pair_tokenizer(weights)
+        config.pad_token_id = tokenizer.pad_token_id
+        config.eos_token_id = tokenizer.eos_token_id
+        config.decoder_start_token_id = tokenizer.bos_token_id
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{folder}.lock"):
+            if not folder.is_dir():
+                _write_pair(config, tokenizer, folder)
+    return folder
+
+
+def _write_pair(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    with new_folder(folder) as draft, quiet():
+        config.save_pretrained(draft)
+        tokenizer.save_pretrained(draft)
+
+
+def _pair_config(weights: Weights) -> PreTrainedConfig:
+    from transformers import AutoModelForCausalLM, EncoderDecoderConfig
+
+    reader, writer = (load_config(part, "encoder") for part in weights.parts)
+    if type(writer) not in AutoModelForCausalLM._model_mapping:
+        raise WeightsError(
+            "this encoder cannot be made into a decoder",
+            where=weights.parts[1].ref,
+            found=writer.model_type,
+            expected="a family with causal attention and cross-attention (bert, roberta)",
+        )
+    config = EncoderDecoderConfig.from_encoder_decoder_configs(reader, writer)
+    windows = [window for half in (reader, writer) if (window := context_window(half))]
+    # Where the rest of the program looks for a model's context window.
+    config.max_position_embeddings = min(windows) if windows else None
+    return config
+
+
+def _pair_tokenizer(weights: Weights) -> PreTrainedTokenizerBase:
+    tokenizer, other = (load_tokenizer(part) for part in weights.parts)
+    if tokenizer.get_vocab() != other.get_vocab():
+        raise WeightsError(
+            "the two encoders do not share one vocabulary",
+            where=weights.ref,
+            found=f"{len(tokenizer)} and {len(other)} tokens",
+            fix="pair encoders of one family (minilm+minilm)",
+        )
+    tokenizer.bos_token = tokenizer.bos_token or tokenizer.cls_token
+    tokenizer.eos_token = tokenizer.eos_token or tokenizer.sep_token
+    if tokenizer.bos_token is None or tokenizer.eos_token is None:
+        raise WeightsError("the tokenizer has no begin or no end token", where=weights.ref)
+    return tokenizer
