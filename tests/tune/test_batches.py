@@ -9,12 +9,12 @@ from fixtures_models import tiny_tokenizer
 from preceptor.tune.batches import (
     LabelRow,
     TextRow,
-    collate,
     label_row,
     plan_updates,
     supervised,
     text_row,
 )
+from preceptor.tune.collate import collate
 from preceptor.tune.settings import Budget, FitSettings
 
 LENGTHS = [5 + (7 * i) % 31 for i in range(50)]

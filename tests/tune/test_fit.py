@@ -8,9 +8,11 @@ import torch
 from fixtures_models import DECODERS, NO_DROPOUT, tiny_decoder, tiny_encoder, tiny_tokenizer
 from preceptor.errors import DataError, PreceptorError
 from preceptor.models.seeding import seeded
-from preceptor.tune.batches import LabelRow, TextRow, collate, text_row
-from preceptor.tune.fit import FitReport, fit, optimizer_for, rate
+from preceptor.tune.batches import LabelRow, TextRow, text_row
+from preceptor.tune.collate import collate
+from preceptor.tune.fit import FitReport, fit
 from preceptor.tune.methods import full, lora
+from preceptor.tune.optimizer import optimizer_for, rate
 from preceptor.tune.settings import Budget, FitSettings
 
 CPU = torch.device("cpu")

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from itertools import chain, count, islice
 from typing import TYPE_CHECKING, Literal
 
-from preceptor.models.batching import cut, pad
+from preceptor.models.batching import cut
 from preceptor.models.tokens import encode_answers, encode_text
 from preceptor.tune.settings import Budget, FitSettings
 
 if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
     from transformers import PreTrainedTokenizerBase
 
 WINDOW = 8
@@ -120,48 +118,21 @@ def _one_pass(
     batches: list[list[int]] = []
     size = WINDOW * settings.batch_rows
     for start in range(0, len(order), size):
-        window = sorted(order[start : start + size], key=lambda row: lengths[row])
-        made = cut(window, lengths, settings.batch_tokens, settings.batch_rows)
+        window = order[start : start + size]
+        if settings.layout != "packed":
+            window.sort(key=lambda row: lengths[row])
+        made = _cut(window, lengths, settings)
         batches += [made[index] for index in random.permutation(len(made))]
     return batches
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Padded rows, ready for a model.
-
-    Attributes:
-        inputs: ``input_ids`` and ``attention_mask``, [rows, tokens], padded on the right.
-        at: [rows, tokens], true where the next token is supervised; None for a classifier.
-        targets: [supervised], the tokens or labels to predict, row by row.
-        tokens: real tokens, padding not counted.
-    """
-
-    inputs: dict[str, Tensor]
-    at: Tensor | None
-    targets: Tensor
-    tokens: int
+def _cut(window: list[int], lengths: Sequence[int], settings: FitSettings) -> list[list[int]]:
+    if settings.layout == "fixed":
+        lengths = [max(settings.max_length, length) for length in lengths]
+    packed = settings.layout == "packed"
+    return cut(window, lengths, settings.batch_tokens, settings.batch_rows, packed=packed)
 
 
 def supervised(row: Row) -> int:
     """What a row adds to the count that a loss is averaged over."""
     return len(row.tokens) - row.first if isinstance(row, TextRow) else 1
-
-
-def collate(rows: Sequence[Row], pad_id: int, device: torch.device) -> Batch:
-    """Pad rows, all of one kind, to a batch on a device."""
-    import torch
-
-    tokens, mask = pad([row.tokens for row in rows], pad_id)
-    at = torch.zeros_like(mask, dtype=torch.bool)
-    targets: list[int] = []
-    for number, row in enumerate(rows):
-        if isinstance(row, TextRow):
-            at[number, row.first - 1 : len(row.tokens) - 1] = True
-            targets += row.tokens[row.first :]
-        else:
-            targets.append(row.label)
-    inputs = {"input_ids": tokens.to(device), "attention_mask": mask.to(device)}
-    place = at.to(device) if isinstance(rows[0], TextRow) else None
-    wanted = torch.tensor(targets, device=device)
-    return Batch(inputs, place, wanted, int(mask.sum()))

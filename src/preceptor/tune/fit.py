@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal
 
 from preceptor.errors import DataError, PreceptorError
 from preceptor.models.decoder import context_window
-from preceptor.models.logits import can_be_sparse, logits_at
 from preceptor.models.seeding import seeded
 from preceptor.progress import bar
-from preceptor.tune.batches import Batch, Row, TextRow, collate, plan_updates, supervised
+from preceptor.tune.batches import Row, TextRow, plan_updates
+from preceptor.tune.checkpoint import Checkpoint
+from preceptor.tune.collate import can_be_packed
 from preceptor.tune.memory import PeakMemory
 from preceptor.tune.settings import Budget, FitSettings
+from preceptor.tune.trunk import TrunkCache, open_trunk
+from preceptor.tune.update import Forward, Step, Updater
+from preceptor.tune.watch import Look, Watch
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
-    from torch.optim import Optimizer
-
-
-class Step(TypedDict):
-    """One update: its number from 1 on, the mean loss of what it averaged over, its rate."""
-
-    update: int
-    loss: float
-    learning_rate: float
+    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -37,14 +31,20 @@ class FitReport:
 
     Attributes:
         updates: optimiser updates.
-        tokens_seen: real tokens that went through the model, padding not counted.
-        seconds: wall time of the updates.
+        tokens_seen: real tokens that went through the model, padding not counted; a cached
+            trunk's tokens count each time.
+        seconds: wall time of the updates and of the looks between them.
         peak_memory_bytes: see :class:`preceptor.tune.memory.PeakMemory`.
         history: every update.
+        looks: every look at the validation split.
+        best_update: the update whose weights the model has; the last without looks.
         logits: ``supervised`` if only those were computed, ``all`` where the model's family
             does not allow it; ``classifier`` for a classifier.
+        layout: how rows became batches.
+        trunk: the trunk cache's account (:func:`preceptor.tune.trunk.open_trunk`).
         precision: fp32, or bf16 autocast.
         device: where it ran.
+        processes: how many processes shared every update.
     """
 
     updates: int
@@ -52,9 +52,29 @@ class FitReport:
     seconds: float
     peak_memory_bytes: int
     history: list[Step]
+    looks: list[Look]
+    best_update: int
     logits: Literal["supervised", "all", "classifier"]
+    layout: str
+    trunk: dict[str, Any]
     precision: Literal["fp32", "bf16"]
     device: str
+    processes: int
+
+
+@dataclass(frozen=True)
+class Aids:
+    """What a fit may use beside its model and rows.
+
+    Attributes:
+        trunk: where hidden states of frozen blocks are kept; nowhere, and none are.
+        watch: what to judge the model by every ``validate_every`` updates.
+        checkpoint: where to keep the state of a long training, and to go on from.
+    """
+
+    trunk: TrunkCache | None = None
+    watch: Watch | None = None
+    checkpoint: Checkpoint | None = None
 
 
 def fit(
@@ -67,13 +87,15 @@ def fit(
     seed: int,
     label: str,
     pad_id: int,
+    aids: Aids | None = None,
 ) -> FitReport:
     """Train a model in place.
 
     The loss is cross-entropy summed over an update's supervised tokens (decoder) or rows
     (classifier) and divided by their number, so that it does not depend on how the update was
-    cut into batches. The same arguments on the same machine with the same number of threads
-    give the same weights, byte for byte (on a CPU).
+    cut into batches or shared among processes (``accelerate launch``). The same arguments on
+    the same machine with the same number of threads give the same weights, byte for byte (on a
+    CPU), whether or not the training was killed and went on from a checkpoint.
 
     Args:
         model: with the right parameters trainable; left in eval mode, on the device it ran on.
@@ -84,33 +106,34 @@ def fit(
         seed: orders the rows and draws dropout.
         label: the progress bar's name.
         pad_id: the tokenizer's pad token.
+        aids: trunk cache, watch and checkpoint.
 
     Raises:
         DataError: there are no rows, or one is longer than the model can see.
-        PreceptorError: nothing is trainable, or the loss or its gradient is not a number.
+        PreceptorError: nothing is trainable, the loss or its gradient is not a number, the
+            layout does not suit the model, or ``trunk_cache: on`` cannot be kept.
     """
-    _check(model, rows)
+    aids = aids or Aids()
+    _check(model, rows, settings)
     plan = plan_updates([len(row.tokens) for row in rows], budget, settings, seed)
-    run = _Run(model, settings, learning_rate, len(plan), is_text=isinstance(rows[0], TextRow))
-    started = time.perf_counter()
-    with seeded(seed), bar(label, len(plan)) as advance, PeakMemory() as memory, run.training():
-        for batches in plan:
-            run.update([[rows[index] for index in batch] for batch in batches], pad_id)
+    forward = Forward(_placed(model), settings, pad_id)
+    trunk = _open_trunk(forward, rows, aids.trunk, label)
+    run = _Run(Updater(forward, learning_rate, len(plan)), aids)
+    with (
+        seeded(seed + run.updater.accelerator.process_index),
+        bar(label, len(plan)) as advance,
+        PeakMemory() as memory,
+        _training(model),
+    ):
+        advance(run.resume())
+        while run.goes_on:
+            run.update([[rows[index] for index in batch] for batch in plan[run.done]])
             memory.look()
             advance()
-    return FitReport(
-        updates=len(plan),
-        tokens_seen=run.tokens,
-        seconds=time.perf_counter() - started,
-        peak_memory_bytes=memory.bytes,
-        history=run.history,
-        logits=run.logits,
-        precision=settings.precision,
-        device=str(run.device),
-    )
+    return run.report(memory.bytes, trunk)
 
 
-def _check(model: nn.Module, rows: Sequence[Row]) -> None:
+def _check(model: nn.Module, rows: Sequence[Row], settings: FitSettings) -> None:
     if not rows:
         raise DataError("there is nothing to train on", fix="look at what curation rejected")
     if not any(value.requires_grad for value in model.parameters()):
@@ -124,118 +147,127 @@ def _check(model: nn.Module, rows: Sequence[Row]) -> None:
             expected=f"at most {window}",
             fix="set data.too_long to truncate_end, or lower fit.max_length",
         )
+    packed = settings.layout == "packed"
+    if packed and not (isinstance(rows[0], TextRow) and can_be_packed(model, longest)):
+        raise PreceptorError(
+            "rows of this student cannot be packed: it would see one row from another",
+            found=f"{type(model).__name__}, rows of up to {longest} tokens",
+            fix="set fit.layout to padded",
+        )
+
+
+def _placed(model: nn.Module) -> nn.Module:
+    from accelerate import Accelerator
+
+    return model.to(Accelerator().device)
+
+
+@contextmanager
+def _training(model: nn.Module) -> Iterator[None]:
+    """Dropout on while the block runs."""
+    model.train()
+    try:
+        yield
+    finally:
+        model.eval()
+
+
+def _open_trunk(
+    forward: Forward, rows: Sequence[Row], cache: TrunkCache | None, label: str
+) -> dict[str, Any]:
+    wanted = forward.settings.trunk_cache
+    if wanted == "off" or cache is None:
+        return {"off": "not asked for"}
+    forward.model.eval()
+    with forward.autocast():
+        precision = forward.settings.precision
+        forward.trunk, account = open_trunk(forward.model, rows, cache, precision, label)
+    if forward.trunk is None and wanted == "on":
+        fix = "set fit.trunk_cache to auto"
+        raise PreceptorError("the trunk cannot be cached", found=account["off"], fix=fix)
+    return account
 
 
 class _Run:
-    """What lasts from update to update."""
+    """What lasts from update to update, and what a checkpoint keeps of it."""
 
-    def __init__(
-        self,
-        model: nn.Module,
-        settings: FitSettings,
-        learning_rate: float,
-        updates: int,
-        *,
-        is_text: bool,
-    ) -> None:
-        from accelerate import Accelerator
-        from torch.optim.lr_scheduler import LambdaLR
-
-        self.accelerator = Accelerator()
-        self.device = self.accelerator.device
-        self.settings = settings
-        optimizer = optimizer_for(model, settings, learning_rate)
-        self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
-        self.schedule = LambdaLR(optimizer, lambda done: rate(done, updates, settings))
-        self.logits = self._logits() if is_text else "classifier"
-        self.tokens = 0
+    def __init__(self, updater: Updater, aids: Aids) -> None:
+        self.updater, self.aids = updater, aids
+        self.model, self.settings = updater.forward.model, updater.forward.settings
         self.history: list[Step] = []
+        self.tokens = 0
+        self.started = time.perf_counter()
 
-    def _logits(self) -> Literal["supervised", "all"]:
-        return "supervised" if can_be_sparse(self.model) else "all"
+    @property
+    def done(self) -> int:
+        """Updates so far."""
+        return len(self.history)
 
-    @contextmanager
-    def training(self) -> Iterator[None]:
-        """Dropout on while the block runs."""
-        self.model.train()
-        try:
-            yield
-        finally:
-            self.model.eval()
+    @property
+    def goes_on(self) -> bool:
+        """Whether there is an update to make: some are left, and patience is not spent."""
+        watch = self.aids.watch
+        patient = watch is None or watch.is_patient(self.settings.patience)
+        return self.done < self.updater.updates and patient
 
-    def update(self, batches: Sequence[Sequence[Row]], pad_id: int) -> None:
-        """Accumulate the gradient of some batches and move the weights once."""
-        whole = sum(supervised(row) for rows in batches for row in rows)
-        loss = 0.0
-        for rows in batches:
-            batch = collate(rows, pad_id, self.device)
-            share = self._loss(batch) / whole
-            self.accelerator.backward(share)
-            loss += share.item()
-            self.tokens += batch.tokens
-        norm = self.accelerator.clip_grad_norm_(
-            self.model.parameters(), self.settings.max_grad_norm
+    @property
+    def seconds(self) -> float:
+        """Of the whole training, the part before a checkpoint included."""
+        return time.perf_counter() - self.started
+
+    def resume(self) -> int:
+        """Go on from a checkpoint, if there is one; how many updates it had done."""
+        kept = self.aids.checkpoint.read(self.model) if self.aids.checkpoint else None
+        if kept is not None:
+            self.updater.restore(kept)
+            self.history, self.tokens = kept["history"], kept["tokens"]
+            self.started -= kept["seconds"]
+            if self.aids.watch is not None:
+                self.aids.watch.looks, self.aids.watch.best = kept["looks"], kept["best"]
+        return self.done
+
+    def update(self, batches: Sequence[Sequence[Row]]) -> None:
+        """One update, and a look at validation and a checkpoint where it is time for them."""
+        self.history.append(self.updater.update(self.done + 1, batches))
+        self.tokens += sum(len(row.tokens) for rows in batches for row in rows)
+        watch, every = self.aids.watch, self.settings.validate_every
+        last = self.done == self.updater.updates
+        if watch is not None and every is not None and (last or self.done % every == 0):
+            watch.look(self.model, self.done)
+        checkpoint = self.aids.checkpoint
+        main = self.updater.accelerator.is_main_process
+        if checkpoint is not None and checkpoint.is_due and main:
+            checkpoint.write(self.model, self._kept())
+
+    def _kept(self) -> dict[str, Any]:
+        watch = self.aids.watch
+        return {
+            **self.updater.state(),
+            "history": self.history,
+            "tokens": self.tokens,
+            "seconds": self.seconds,
+            "looks": [] if watch is None else watch.looks,
+            "best": {} if watch is None else watch.best,
+        }
+
+    def report(self, peak_memory: int, trunk: dict[str, Any]) -> FitReport:
+        """End with the best look's weights, and tell what was done."""
+        watch = self.aids.watch
+        best = None if watch is None else watch.best_look
+        if watch is not None and best is not None:
+            watch.restore(self.model)
+        return FitReport(
+            updates=self.done,
+            tokens_seen=self.tokens,
+            seconds=self.seconds,
+            peak_memory_bytes=peak_memory,
+            history=self.history,
+            looks=[] if watch is None else watch.looks,
+            best_update=self.done if best is None else best["update"],
+            logits=self.updater.forward.logits,
+            layout=self.settings.layout,
+            trunk=trunk,
+            precision=self.settings.precision,
+            device=str(self.updater.forward.device),
+            processes=self.updater.accelerator.num_processes,
         )
-        learning_rate = float(self.schedule.get_last_lr()[0])
-        step = Step(update=len(self.history) + 1, loss=loss, learning_rate=learning_rate)
-        _check_finite(step, float(norm))
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        self.schedule.step()
-        self.history.append(step)
-
-    def _loss(self, batch: Batch) -> Tensor:
-        import torch
-        from torch.nn.functional import cross_entropy
-
-        bf16 = self.settings.precision == "bf16"
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
-            if batch.at is None:
-                logits = self.model(**batch.inputs).logits
-            else:
-                sparse = self.logits == "supervised"
-                logits = logits_at(self.model, batch.inputs, batch.at, sparse)
-        return cross_entropy(logits.float(), batch.targets, reduction="sum")
-
-
-def optimizer_for(model: nn.Module, settings: FitSettings, learning_rate: float) -> Optimizer:
-    """AdamW over what is trainable; weight decay on matrices alone, not on biases and norms."""
-    from torch.optim import AdamW
-
-    trained = [value for value in model.parameters() if value.requires_grad]
-    groups: list[dict[str, Any]] = [
-        {"params": [value for value in trained if value.ndim > 1]},
-        {"params": [value for value in trained if value.ndim <= 1], "weight_decay": 0.0},
-    ]
-    return AdamW(
-        [group for group in groups if group["params"]],
-        lr=learning_rate,
-        weight_decay=settings.weight_decay,
-        fused=True,  # a sixth off MiniLM's whole update on a CPU
-    )
-
-
-def rate(done: int, updates: int, settings: FitSettings) -> float:
-    """The share of the peak learning rate after ``done`` of ``updates`` updates.
-
-    Rises linearly over the warm-up, whose last update has the peak, then falls linearly to
-    reach 0 after the last update, or stays.
-    """
-    warmup = math.ceil(settings.warmup * updates)
-    if done < warmup:
-        return (done + 1) / warmup
-    if settings.schedule == "constant":
-        return 1.0
-    return (updates - done) / max(1, updates - warmup)
-
-
-def _check_finite(step: Step, norm: float) -> None:
-    if math.isfinite(step["loss"]) and math.isfinite(norm):
-        return
-    raise PreceptorError(
-        "training broke down: the loss or its gradient is not a number",
-        where=f"update {step['update']}",
-        found=f"loss {step['loss']}, gradient norm {norm}",
-        fix=f"lower the learning rate (it was {step['learning_rate']:.2g}), lengthen the "
-        "warm-up, or use precision fp32",
-    )

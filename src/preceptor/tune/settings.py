@@ -36,8 +36,22 @@ class FitSettings(Settings):
     """rows of one batch at most"""
     accumulation: int = Field(1, ge=1)
     """batches per update. Dr. LLaMA: 32"""
-    schedule: Literal["linear", "constant"] = "linear"
-    """after the warm-up, fall linearly to 0 or stay. Dr. LLaMA: linear"""
+    layout: Literal["padded", "packed", "fixed"] = "padded"
+    """how rows of like length become a batch: `padded` to the longest of them; `packed` one
+    behind the other, without sight of each other (decoders); `fixed`: all padded to max_length,
+    as in the selective-unfreezing paper"""
+    trunk_cache: Literal["auto", "on", "off"] = "auto"
+    """where only the last blocks of a decoder are trained, compute the hidden states below them
+    once and keep them on disk: `auto` where that is exact, `on` or else refuse, `off` never"""
+    trunk_cache_gb: float = Field(20, gt=0)
+    """the most that the hidden states of one run may take on disk, in gigabytes"""
+    validate_every: int | None = Field(None, ge=1)
+    """look at the validation split after every so many updates, and end with the weights of the
+    best look; without it the last weights count"""
+    patience: int | None = Field(None, ge=1)
+    """stop after so many looks without a better one"""
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    """after the warm-up, fall linearly or along a half cosine to 0, or stay. Dr. LLaMA: linear"""
     warmup: float = Field(0.1, ge=0, lt=1)
     """share of the updates in which the learning rate rises linearly from 0"""
     weight_decay: float = Field(0.01, ge=0)
@@ -48,3 +62,9 @@ class FitSettings(Settings):
     """tokens of one example at most; `data.too_long` says what happens beyond"""
     precision: Literal["fp32", "bf16"] = "fp32"
     """bf16: forward and backward under bfloat16 autocast, weights and optimiser in fp32"""
+
+    @model_validator(mode="after")
+    def _looks(self) -> FitSettings:
+        if self.patience is not None and self.validate_every is None:
+            raise ValueError("patience counts looks: set validate_every too")
+        return self

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from preceptor.models.kinds import Kind
 from preceptor.settings import Settings
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+KINDS: tuple[Kind, ...] = ("decoder", "encoder", "seq2seq")
 
 
 class FullSettings(Settings):
@@ -20,7 +23,11 @@ class FullSettings(Settings):
     """peak learning rate; 1e-4 suits the small encoders that this is the default for"""
 
 
-def attach(model: PreTrainedModel, settings: FullSettings) -> PreTrainedModel:
+def attach(
+    model: PreTrainedModel,
+    settings: FullSettings,
+    tokenizer: PreTrainedTokenizerBase | None = None,
+) -> PreTrainedModel:
     """Make every parameter trainable."""
     model.requires_grad_(True)
     return model

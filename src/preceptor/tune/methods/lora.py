@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from preceptor.errors import SpecError
+from preceptor.models.kinds import Kind
 from preceptor.models.quiet import quiet
 from preceptor.settings import Settings
+from preceptor.tune.methods.targets import linear_layers, peft_frame, target_modules
 
 if TYPE_CHECKING:
     from peft import PeftModel
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+KINDS: tuple[Kind, ...] = ("decoder", "encoder", "seq2seq")
 
 
 class LoraSettings(Settings):
@@ -30,10 +31,23 @@ class LoraSettings(Settings):
     dropout: float = Field(0.05, ge=0, lt=1)
     """dropout on the update's input; Dr. LLaMA's notebook: 0.1"""
     targets: tuple[str, ...] | Literal["all-linear"] = "all-linear"
-    """which linear layers are updated, by the end of their name"""
+    """which linear layers are updated, by the end of their name; the second paper: q_proj and
+    v_proj"""
+    last_blocks: int | None = Field(None, ge=1)
+    """update the last so many blocks alone; by default all"""
+    dora: bool = False
+    """DoRA (Liu et al., 2024): train the length of every weight column beside its direction;
+    slower"""
+    rslora: bool = False
+    """rsLoRA (Kalajdzievski, 2023): divide alpha by the root of the rank, not by the rank, so
+    that large ranks learn as fast as small ones"""
 
 
-def attach(model: PreTrainedModel, settings: LoraSettings) -> PeftModel:
+def attach(
+    model: PreTrainedModel,
+    settings: LoraSettings,
+    tokenizer: PreTrainedTokenizerBase | None = None,
+) -> PeftModel:
     """Freeze the model and add updates to its linear layers; a classifier's head stays trainable.
 
     The updates start as no change at all (B is zero). A is drawn from torch's random state:
@@ -42,61 +56,25 @@ def attach(model: PreTrainedModel, settings: LoraSettings) -> PeftModel:
     Args:
         model: a decoder or a classifier; changed in place.
         settings: rank, scale, dropout and targets.
+        tokenizer: not needed.
 
     Raises:
-        SpecError: a target matches no linear layer of the model.
+        SpecError: a target matches no linear layer of the model, or it has too few blocks.
     """
     from peft import LoraConfig, get_peft_model
 
-    layers = _linear_layers(model)
-    _check_targets(settings.targets, layers)
-    named = settings.targets if isinstance(settings.targets, str) else list(settings.targets)
+    frame: dict[str, Any] = peft_frame(model)
     config = LoraConfig(
-        task_type="CAUSAL_LM" if model.can_generate() else "SEQ_CLS",
-        modules_to_save=None if model.can_generate() else _head(model),
+        **frame,
         r=settings.rank,
         lora_alpha=settings.alpha,
         lora_dropout=settings.dropout,
-        target_modules=named,
+        use_dora=settings.dora,
+        use_rslora=settings.rslora,
+        target_modules=target_modules(model, settings.targets, settings.last_blocks),
         # GPT-2 keeps its matrices transposed; PEFT would find out by itself, with a warning.
-        fan_in_fan_out="Conv1D" in layers.values(),
+        fan_in_fan_out="Conv1D" in linear_layers(model).values(),
     )
     with quiet():
-        return get_peft_model(model, config)
-
-
-def _head(model: PreTrainedModel) -> list[str]:
-    """What a classifier has beyond its encoder: trained whole and saved with the adapter.
-
-    A pooler counts with it: encoders trained on masked words come without one, and a pooler
-    drawn at random must neither stay untrained nor be drawn anew when the adapter is loaded.
-    """
-    outside = [item for item in model.named_children() if item[0] != model.base_model_prefix]
-    pooler = [item for item in model.base_model.named_children() if item[0] == "pooler"]
-    return [name for name, part in outside + pooler if any(True for _ in part.parameters())]
-
-
-def _linear_layers(model: PreTrainedModel) -> dict[str, str]:
-    kinds = {name: type(module).__name__ for name, module in model.named_modules()}
-    return {name: kind for name, kind in kinds.items() if kind in ("Linear", "Conv1D")}
-
-
-def _check_targets(targets: tuple[str, ...] | str, layers: dict[str, str]) -> None:
-    if isinstance(targets, str):
-        return
-    for target in targets:
-        # PEFT ignores a target without a match as long as another one has some.
-        if not any(name == target or name.endswith(f".{target}") for name in layers):
-            raise _no_such_layer(target, layers)
-
-
-def _no_such_layer(target: str, layers: Iterable[str]) -> SpecError:
-    parts = [name.split(".") for name in layers]
-    ends = sorted({part[-1] for part in parts})
-    longer = sorted({".".join(part[-2:]) for part in parts})
-    near = difflib.get_close_matches(target, [*ends, *longer], n=1, cutoff=0.0)
-    return SpecError(
-        f"method.targets: the model has no linear layer named {target!r}",
-        expected=", ".join(ends),
-        fix=f"did you mean {near[0]!r}?",
-    )
+        adapted: PeftModel = get_peft_model(model, config)
+    return adapted.train(model.training)  # the new dropout would be on

@@ -1,0 +1,164 @@
+"""One update: the gradient of some batches, accumulated and shared, and one step of the weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+from preceptor.errors import PreceptorError
+from preceptor.models.logits import can_be_sparse, logits_at
+from preceptor.models.partial import logits_above
+from preceptor.tune.batches import Row, supervised
+from preceptor.tune.collate import Batch, collate, lay_out
+from preceptor.tune.optimizer import optimizer_for, rate
+from preceptor.tune.settings import FitSettings
+from preceptor.tune.trunk import Trunk
+from preceptor.tune.watch import trained
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+_NARROW = 0.5
+"""The last block runs at chosen positions alone where they are at most this share of a line."""
+
+
+class Step(TypedDict):
+    """One update: its number from 1 on, the mean loss of what it averaged over, its rate."""
+
+    update: int
+    loss: float
+    learning_rate: float
+
+
+class Forward:
+    """How a batch of rows becomes a loss: autocast, layout, and what need not be computed.
+
+    Attributes:
+        logits: which logits are computed, see :class:`preceptor.tune.fit.FitReport`.
+        trunk: the frozen half, where there is one.
+    """
+
+    def __init__(self, model: nn.Module, settings: FitSettings, pad_id: int) -> None:
+        self.model, self.settings, self.pad_id = model, settings, pad_id
+        self.device = next(model.parameters()).device
+        self.trunk: Trunk | None = None
+        self.logits: Literal["supervised", "all", "classifier"] = "classifier"
+        if model.can_generate():  # type: ignore[operator]
+            self.logits = "supervised" if can_be_sparse(model) else "all"
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """The precision that the settings ask for."""
+        import torch
+
+        if self.settings.precision == "fp32":
+            return nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16)
+
+    def loss(self, rows: Sequence[Row]) -> Tensor:
+        """Cross-entropy of the rows, summed over their supervised tokens (or labels)."""
+        from torch.nn.functional import cross_entropy
+
+        width = self.settings.max_length if self.settings.layout == "fixed" else 0
+        batch = collate(rows, self.pad_id, self.device, self.settings.layout, width)
+        with self.autocast():
+            logits = self._logits(batch, rows)
+        return cross_entropy(logits.float(), batch.targets, reduction="sum")
+
+    def _logits(self, batch: Batch, rows: Sequence[Row]) -> Tensor:
+        if batch.at is None:
+            logits: Tensor = self.model(**batch.inputs).logits
+            return logits
+        if self.trunk is None:
+            return logits_at(self.model, batch.inputs, batch.at, self.logits == "supervised")
+        states = lay_out([self.trunk.states(row) for row in rows], batch)
+        chosen = int(batch.at.sum(1).max())
+        narrow = self.trunk.narrow and chosen <= _NARROW * batch.at.shape[1]
+        depth = self.trunk.depth
+        return logits_above(self.model, depth, states, batch.inputs, batch.at, narrow=narrow)
+
+
+@dataclass
+class Updater:
+    """Makes updates.
+
+    Every process of ``accelerate launch`` takes its share of every batch's rows; losses and
+    gradients are added up, so that an update is the same however many share it.
+
+    Attributes:
+        forward: how rows become a loss.
+        learning_rate: the peak.
+        updates: how many there will be.
+    """
+
+    forward: Forward
+    learning_rate: float
+    updates: int
+
+    def __post_init__(self) -> None:
+        from accelerate import Accelerator
+        from torch.optim.lr_scheduler import LambdaLR
+
+        settings = self.forward.settings
+        self.accelerator = Accelerator()
+        self.optimizer = optimizer_for(self.forward.model, settings, self.learning_rate)
+        self.schedule = LambdaLR(self.optimizer, lambda done: rate(done, self.updates, settings))
+
+    def update(self, number: int, batches: Sequence[Sequence[Row]]) -> Step:
+        """Accumulate the gradient of some batches and move the weights once."""
+        import torch
+
+        model, settings = self.forward.model, self.forward.settings
+        whole = sum(supervised(row) for rows in batches for row in rows)
+        rank, processes = self.accelerator.process_index, self.accelerator.num_processes
+        loss = 0.0
+        for rows in batches:
+            mine = rows[rank::processes]
+            if mine:
+                share = self.forward.loss(mine) / whole
+                self.accelerator.backward(share)
+                loss += share.item()
+        if processes > 1:
+            loss = self._added_up(loss)
+        norm = float(torch.nn.utils.clip_grad_norm_(model.parameters(), settings.max_grad_norm))
+        step = Step(update=number, loss=loss, learning_rate=float(self.schedule.get_last_lr()[0]))
+        _check_finite(step, norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.schedule.step()
+        return step
+
+    def _added_up(self, loss: float) -> float:
+        """Gradients and loss of all processes together."""
+        import torch
+
+        for value in trained(self.forward.model).values():
+            if value.grad is None:
+                value.grad = torch.zeros_like(value)
+            torch.distributed.all_reduce(value.grad)
+        total = torch.tensor([loss], dtype=torch.float64, device=self.forward.device)
+        torch.distributed.all_reduce(total)
+        return float(total)
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps of the optimiser."""
+        return {"optimizer": self.optimizer.state_dict(), "schedule": self.schedule.state_dict()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from :meth:`state`."""
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+
+
+def _check_finite(step: Step, norm: float) -> None:
+    if math.isfinite(step["loss"]) and math.isfinite(norm):
+        return
+    raise PreceptorError(
+        "training broke down: the loss or its gradient is not a number",
+        where=f"update {step['update']}",
+        found=f"loss {step['loss']}, gradient norm {norm}",
+        fix=f"lower the learning rate (it was {step['learning_rate']:.2g}), lengthen the "
+        "warm-up, or use precision fp32",
+    )
