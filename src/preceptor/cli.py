@@ -15,6 +15,7 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from preceptor.errors import PreceptorError
+from preceptor.tasks.answers import AnswersSetting
 
 if TYPE_CHECKING:
     from preceptor.study.plan import Plan
@@ -173,7 +174,7 @@ def score(
         Literal["official", "drllama"], typer.Option(help="which test split")
     ] = "official",
     answers: Annotated[
-        Literal["strict", "drllama_llm", "drllama_student"],
+        AnswersSetting,
         typer.Option(help="how a label is read from a text"),
     ] = "strict",
     field: Annotated[
@@ -215,6 +216,30 @@ def report(
     from preceptor.report.page import write_report
 
     typer.echo(f"report: {write_report(run_folder)}")
+
+
+@app.command()
+def convert(
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="a folder or a hub id: org/name@revision")
+    ],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="the new folder")],
+    kind: Annotated[
+        Literal["decoder", "encoder", "seq2seq"] | None,
+        typer.Option(help="what it shall be used as, where its config does not tell"),
+    ] = None,
+) -> None:
+    """Turn an old pickle checkpoint (pytorch_model.bin, *.pt) into safetensors, checked.
+
+    The pickle is read in a process of its own, without your tokens and keys, and refused if it
+    holds anything but tensors. Then use OUT as a student's weights.
+    """
+    from preceptor.models.convert import convert as convert_checkpoint
+
+    record = convert_checkpoint(source, out, kind)
+    typer.echo(f"wrote {out}: {record['architecture']} ({record['kind']}), {record['dtype']}")
+    if record["not_in_model"]:
+        _say(f"kept, but not part of the model: {', '.join(record['not_in_model'])}")
 
 
 def main() -> None:

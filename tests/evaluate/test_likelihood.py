@@ -18,17 +18,19 @@ PROMPTS = [
     "Does water boil?\nAnswer: ",
     "Is it so?\nAnswer:",
 ]
-ANSWERS = [" yes", " no", " maybe", " yes, at lower heat", " yes, but", " no"]
+ANSWERS = [" yes", " no", " maybe", " so, at lower heat", " so, but", " no"]
+BEGUN = [" yes", " no", " no effect", " no effect at all"]
+"""each of the last three begins with the one before it"""
 
 
 def scores(model: Any, tokenizer: Any, prompts: list[str], answers: list[str]) -> np.ndarray:
     return label_scores(model, tokenizer, prompts, answers, batch_tokens=60, label="scores")
 
 
-def plain(model: Any, tokenizer: Any, prompt: str, answer: str) -> float:
+def plain(model: Any, tokenizer: Any, prompt: str, answer: str, end: bool = False) -> float:
     """Sum of the answer's log-probabilities from the model's whole logits, nothing batched."""
     row = text_row(tokenizer, prompt, answer, "answer")
-    tokens = torch.tensor([row.tokens[:-1]])  # no end token
+    tokens = torch.tensor([row.tokens if end else row.tokens[:-1]])
     logs = model(tokens).logits[0].log_softmax(-1).detach()
     wanted = range(row.first, tokens.shape[1])
     return float(sum(logs[position - 1, tokens[0, position]] for position in wanted))
@@ -42,6 +44,40 @@ def test_scores_are_those_of_every_pair_alone(name: str) -> None:
     np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-4)
     assert (got[:, 1] == got[:, 5]).all()
     assert len({round(score, 3) for score in got[:, 0]}) > 1
+
+
+@pytest.mark.parametrize("name", DECODERS)
+def test_where_an_answer_begins_another_all_are_scored_with_their_end(name: str) -> None:
+    model, tokenizer = tiny_decoder(name), tiny_tokenizer(begin=True)
+    got = scores(model, tokenizer, PROMPTS, BEGUN)
+    expected = [[plain(model, tokenizer, p, a, end=True) for a in BEGUN] for p in PROMPTS]
+    np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_longer_answer_can_be_the_likelier_one() -> None:
+    """Trained on " no effect" it must be found, though " no" begins it."""
+    model, tokenizer = tiny_decoder(), tiny_tokenizer()
+    row = text_row(tokenizer, PROMPTS[0], BEGUN[2], "answer")
+    tokens = torch.tensor([row.tokens])
+    labels = tokens.clone()
+    labels[:, : row.first] = -100
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    for _ in range(10):
+        model(tokens, labels=labels).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    assert scores(model, tokenizer, PROMPTS[:1], BEGUN)[0].argmax() == 2
+
+
+def test_answers_on_the_way_to_a_longer_one_share_its_pass() -> None:
+    model, tokenizer = tiny_decoder(), tiny_tokenizer()
+    rows = []
+    handle = model.register_forward_pre_hook(
+        lambda module, args, kwargs: rows.append(len(kwargs["input_ids"])), with_kwargs=True
+    )
+    label_scores(model, tokenizer, PROMPTS, BEGUN[1:], batch_tokens=4096, label="scores")
+    handle.remove()
+    assert rows == [1, 1, len(PROMPTS)], "two trial passes, then one row a prompt"
 
 
 def test_scores_do_not_depend_on_the_order_of_prompts() -> None:

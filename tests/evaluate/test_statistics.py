@@ -5,11 +5,22 @@ import numpy as np
 import pytest
 from scipy.stats import t
 
+from preceptor.evaluate import statistics
+from preceptor.evaluate.jackknife import of_labels, of_tokens
 from preceptor.evaluate.metrics import score
-from preceptor.evaluate.statistics import interval, mean_interval, paired_difference
+from preceptor.evaluate.statistics import interval
 
 LABELS = ("yes", "no", "maybe")
 METRICS = ("accuracy", "macro_f1")
+
+
+def mean_interval(given, targets, labels, metric):
+    return statistics.mean_interval(of_labels(given, targets, labels, metric))
+
+
+def paired_difference(a, b, targets, labels, metric):
+    first, second = (of_labels(one, targets, labels, metric) for one in (a, b))
+    return statistics.paired_difference(first, second)
 
 
 def truth(items=120, seed=0):
@@ -182,3 +193,27 @@ def test_five_arms_of_ten_seeds_and_500_items_take_less_than_a_second_or_so():
             for b in arms:
                 paired_difference(a, b, targets, LABELS, metric)
     assert time.process_time() - begin < 3
+
+
+def test_perplexity_is_token_weighted_and_lower_is_better():
+    rng = np.random.default_rng(0)
+    tokens = rng.integers(5, 50, 80)
+    good = rng.gamma(2.0, 1.0, (3, 80)) * tokens
+    bad = good + 0.3 * tokens
+    found = statistics.mean_interval(of_tokens(good, tokens, "perplexity"))
+    assert found.mean == pytest.approx(np.mean(np.exp(good.sum(1) / tokens.sum())))
+    assert found.low >= 1
+    first, second = (of_tokens(one, tokens, "perplexity") for one in (good, bad))
+    assert statistics.paired_difference(first, second).verdict == "better"
+    assert statistics.paired_difference(second, first).verdict == "worse"
+    assert statistics.paired_difference(first, first).verdict == "no evidence"
+
+
+def test_the_items_of_a_ratio_are_left_out_one_after_the_other():
+    rng = np.random.default_rng(1)
+    tokens, hits = rng.integers(5, 50, 20), rng.integers(0, 5, 20)
+    found = of_tokens([hits], tokens, "accuracy")
+    without = [(hits.sum() - h) / (tokens.sum() - n) for h, n in zip(hits, tokens, strict=True)]
+    assert found.pseudo[0] == pytest.approx(20 * found.scores[0] - 19 * np.array(without))
+    with pytest.raises(ValueError, match="19 amounts for 20 items"):
+        of_tokens([hits[1:]], tokens, "accuracy")

@@ -23,6 +23,15 @@ def test_a_part_is_made_once(tmp_path: Path) -> None:
     assert part.exists()
 
 
+def test_a_part_is_made_again_if_it_must_be(tmp_path: Path) -> None:
+    part = Part(tmp_path / "p", {})
+    part.make(lambda folder: (folder / "old").touch())
+    part.make(lambda folder: (folder / "new").touch(), again=True)
+    assert (tmp_path / "p" / "new").exists()
+    assert not (tmp_path / "p" / "old").exists()
+    assert part.exists()
+
+
 def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
     part = Part(tmp_path / "p", {})
 

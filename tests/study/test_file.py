@@ -56,6 +56,12 @@ def test_yes_and_no_are_words_and_true_is_a_truth_value() -> None:
     assert study.task.labels[:2] == ("yes", "no")
 
 
+@pytest.mark.parametrize("date", ["2024-02-30", "2024-02-28"])
+def test_a_date_is_text(date: str) -> None:
+    assert parse_study(GOOD.replace("name: small", f"name: {date}"), "s.yaml").name == date
+    assert parse_study(GOOD, "s.yaml", [f"name={date}"]).name == date
+
+
 def test_all_problems_come_at_once_with_line_and_suggestion() -> None:
     bad = (
         GOOD.replace("seeds: 2", "seedz: 2")
@@ -108,6 +114,9 @@ def test_overrides_reach_everything() -> None:
         ("seeds", "key.key=value"),
         ("task.labels.9=x", "not there"),
         ("data.trian.limit=3", "did you mean 'train'?"),
+        ("students.smollm2.readings=[]", "at least 1 item"),
+        ("students.minilm.arms=[]", "at least 1 item"),
+        ("name=!!timestamp x", "not YAML"),
     ],
 )
 def test_overrides_that_cannot_be(override: str, words: str) -> None:
@@ -116,7 +125,13 @@ def test_overrides_that_cannot_be(override: str, words: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("a: [", "not YAML"), ("- a", "keys and values"), ("", "keys and values")],
+    [
+        ("a: [", "not YAML"),
+        ("a: !!timestamp x", "not YAML"),
+        ("a: !!int x", "not YAML"),
+        ("- a", "keys and values"),
+        ("", "keys and values"),
+    ],
 )
 def test_what_is_no_study(text: str, words: str) -> None:
     assert words in problems(text)

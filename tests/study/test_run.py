@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,6 +29,13 @@ PROGRAM = [
     "from preceptor.cli import main; main()",
 ]
 
+SMALL = (
+    "--set", "students.bert.arms=[none]",
+    "--set", "students.llama.grid={}",
+    "--set", "baselines.teacher=[]",
+    "--set", "seeds=1",
+)  # fmt: skip
+
 
 def files_below(folder: Path) -> dict[str, bytes]:
     """Everything that must not depend on when and how often a run was stopped."""
@@ -35,6 +44,27 @@ def files_below(folder: Path) -> dict[str, bytes]:
         if path.name in ("predictions.parquet", "train.parquet", "history.json"):
             kept[str(path.relative_to(folder))] = path.read_bytes()
     return kept
+
+
+def used(results: dict[str, Any]) -> dict[str, Any]:
+    """What the answers of every arm and baseline and of the run took, whenever they were paid."""
+    told = {f"teacher {one['name']}": one["usage"] for one in results["teachers"]}
+    told |= {
+        f"{name} {one['seed']}": one["usage"]
+        for name, arm in results["arms"].items()
+        for one in arm["seeds"]
+        if "usage" in one
+    }
+    told |= {
+        f"{one['name']} {one['seed']}": one["usage"]
+        for one in results["baselines"]
+        if "usage" in one
+    }
+    names = ("failed", "prompt_tokens", "completion_tokens", "cost", "currency")
+    return {
+        part: [usage["calls"] + usage["cached"], *(usage[name] for name in names)]
+        for part, usage in told.items()
+    }
 
 
 def test_a_whole_run_and_the_same_again(place: Place, cli: Cli) -> None:
@@ -145,9 +175,10 @@ def test_a_changed_study_is_refused_by_name_and_redone_when_asked(
 
 
 def test_killed_at_any_moment_it_continues_to_the_same_end(place: Place, cli: Cli) -> None:
-    assert cli("run", place.study, "--out", "whole") == 0
+    price = ("--set", "teachers.echo.price={input: 1000, output: 2000}")
+    assert cli("run", place.study, "--out", "whole", *price) == 0
     calls = place.server.calls
-    command = [*PROGRAM, "run", str(place.study), "--out", "killed"]
+    command = [*PROGRAM, "run", str(place.study), "--out", "killed", *price]
     environment = {
         **os.environ,
         "PRECEPTOR_CACHE": str(place.folder / "cold"),
@@ -166,6 +197,10 @@ def test_killed_at_any_moment_it_continues_to_the_same_end(place: Place, cli: Cl
     assert {path: path.stat().st_mtime_ns for path in done} == done
     assert list(place.folder.glob(f"killed/**/{UNFINISHED}*")) == []
     assert files_below(place.folder / "killed") == files_below(place.folder / "whole")
+    assert used(place.results("killed")) == used(place.results("whole"))
+    (teacher,) = place.results("whole")["teachers"]
+    assert teacher["usage"]["cost"] == pytest.approx(calls * (7 * 1000 + 3 * 2000) / 1e6)
+    assert teacher["usage"]["cached_cost"] == 0, "nobody had asked before"
     in_flight = 8
     assert calls <= place.server.calls - calls <= calls + in_flight
 
@@ -362,6 +397,9 @@ def test_preview_shows_prompts_answers_and_verdicts_and_the_run_pays_no_twice(
     assert cli("run", place.study, "--out", "run", "--set", "baselines.teacher=[]") == 0
     arms = place.results()["arms"]
     assert [arms[name]["seeds"][0]["usage"]["cached"] for name in ("rewrite", "create")] == [2, 2]
+    made = arms["create"]["seeds"][0]
+    assert made["usage"]["prompt_tokens"] == 7 * made["requests"]
+    assert made["usage"]["cached_prompt_tokens"] == 7 * 2
 
 
 def test_an_ended_run_needs_no_teacher_any_more(
@@ -424,6 +462,7 @@ def test_controls_are_known_by_what_they_do_not_by_their_name(place: Place, cli:
         ("task.labels.0.x=1", "single value"),
         ("task.prompt={{ input }} {{ foo }}".replace("{{", "'{{", 1) + "'", "no other field"),
         ("students.llama.grid={alpha: []}", "at least 1 item"),
+        ("students.llama.grid={alpha: [4, 8, 4.0]}", "4.0 stands there twice"),
         ("arms.combined.of={rewrite: 3x}", "more than the 9 rows"),
         ("baselines.teacher=[50]", "only 9 labelled"),
         ("data.validation.limit=1", "just one label"),
@@ -442,3 +481,38 @@ def test_settings_that_cannot_work_are_refused_before_a_call(
     assert cli("run", place.study, "--out", "run", "--set", "seeds=2", "--set", override) == 2
     assert words in capsys.readouterr().err
     assert place.server.calls == 0
+
+
+def test_a_killed_run_needs_no_teacher_that_nothing_is_asked_of(
+    place: Place, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keyed = ("--set", "teachers.echo.key_env=ECHO_KEY", "--out", "run", *SMALL)
+    monkeypatch.setenv("ECHO_KEY", "k")
+    assert cli("run", place.study, *keyed, "--set", "students.bert.arms=[rewrite]") == 0
+    # As a kill in the last cell leaves the folder.
+    (place.folder / "run/results.json").unlink()
+    shutil.rmtree(place.folder / "run/cells/llama")
+    monkeypatch.delenv("ECHO_KEY")
+    assert cli("run", place.study, *keyed, "--set", "students.bert.arms=[rewrite]") == 0
+
+
+def test_a_student_that_memory_does_not_hold_is_one_failed_cell(place: Place, cli: Cli) -> None:
+    large = ("--set", "students.llama.method.rank=1000000000000")
+    assert cli("run", place.study, "--out", "run", *SMALL, *large) == 1
+    results = place.results()
+    assert [cell["student"] for cell in results["cells"]] == ["bert"]
+    assert [cell["logits"] for cell in results["cells"]] == ["classifier"]
+    assert "not enough memory" in results["failed"][0]["error"]
+    assert "lower students.llama.fit.batch_tokens (now 2048)" in results["failed"][0]["error"]
+
+
+def test_an_error_of_no_known_kind_leaves_the_results_of_finished_cells(
+    place: Place, cli: Cli
+) -> None:
+    (place.folder / "run/cells").mkdir(parents=True)
+    (place.folder / "run/cells/llama").touch()
+    with pytest.raises((FileExistsError, NotADirectoryError)):
+        cli("run", place.study, "--out", "run", *SMALL)
+    assert [cell["student"] for cell in place.results()["cells"]] == ["bert"]
+    assert not place.results()["finished"]
+    assert (place.folder / "run/report/index.html").is_file()

@@ -17,21 +17,25 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
+_Tokens = tuple[int, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class _Pass:
     """One row for the model and the answers that it scores.
 
     Attributes:
         prompt: which prompt it stands for.
-        tokens: the prompt and what the answers have in common before their last token.
+        tokens: the prompt and the longest answer without its last token.
         first: the position that predicts the first answer token.
-        answers: every label's number with its answer tokens; all differ in the last alone.
+        answers: every label's number with its answer tokens; but for the last they all stand
+            at the start of the longest one.
     """
 
     prompt: int
-    tokens: tuple[int, ...]
+    tokens: _Tokens
     first: int
-    answers: tuple[tuple[int, tuple[int, ...]], ...]
+    answers: tuple[tuple[int, _Tokens], ...]
 
 
 def label_scores(
@@ -48,6 +52,10 @@ def label_scores(
     Summed over the answer's tokens, without an end token and without regard to its length:
     lm-evaluation-harness's ``multiple_choice``, whose argmax is the prediction. Tokens as in
     :mod:`preceptor.models.tokens`.
+
+    Where the tokens of one answer begin another's (" no", " no effect"), that sum could never
+    be larger for the longer one. There, other than in lm-evaluation-harness, every answer is
+    scored with the end token behind it, which training supervises too.
 
     Args:
         model: a decoder in eval mode, with or without an adapter.
@@ -82,12 +90,28 @@ def label_scores(
 def _passes(
     tokenizer: PreTrainedTokenizerBase, number: int, prompt: str, answers: Sequence[str]
 ) -> Iterator[_Pass]:
-    groups: dict[tuple[int, ...], list[tuple[int, tuple[int, ...]]]] = {}
-    before, written = encode_answers(tokenizer, prompt, answers)
-    for label, after in enumerate(written):
-        groups.setdefault(tuple(after[:-1]), []).append((label, tuple(after)))
+    before, encoded = encode_answers(tokenizer, prompt, answers)
+    written = _told_apart([tuple(after) for after in encoded], tokenizer.eos_token_id)
+    groups: dict[_Tokens, list[tuple[int, _Tokens]]] = {}
+    on_the_way: dict[_Tokens, _Tokens] = {}
+    for label, after in sorted(enumerate(written), key=lambda one: -len(one[1])):
+        common = on_the_way.get(after[:-1], after[:-1])
+        groups.setdefault(common, []).append((label, after))
+        for start in _starts(common):
+            on_the_way.setdefault(start, common)
     for common, group in groups.items():
         yield _Pass(number, (*before, *common), len(before) - 1, tuple(group))
+
+
+def _told_apart(answers: list[_Tokens], end: int) -> list[_Tokens]:
+    """The answers, each with the end token behind it if one of them begins another."""
+    whole = set(answers)
+    begun = any(start in whole for answer in answers for start in _starts(answer[:-1]))
+    return [(*answer, end) for answer in answers] if begun else answers
+
+
+def _starts(tokens: _Tokens) -> Iterator[_Tokens]:
+    return (tokens[:length] for length in range(len(tokens) + 1))
 
 
 def _log_probabilities(
@@ -107,5 +131,5 @@ def _log_probabilities(
     return torch.split(logits.log_softmax(-1), [len(one.tokens) - one.first for one in passes])
 
 
-def _total(logs: Tensor, answer: tuple[int, ...]) -> float:
+def _total(logs: Tensor, answer: _Tokens) -> float:
     return float(logs[range(len(answer)), answer].double().sum())

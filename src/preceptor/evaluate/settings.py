@@ -7,7 +7,3 @@ from typing import Literal
 Decoding = Literal["default", "drllama"]
 """`default`: greedy, no penalty. `drllama`: beams of 5, repetition penalty 2.0 over prompt and
 answer, temperature 0.8 on the beam scores (Dr. LLaMA, section 4.1 and the authors' notebook)."""
-
-Reading = Literal["generation", "likelihood", "classifier"]
-"""How a prediction came about: text that was generated and read (the papers' hard match), the
-label whose answer is likeliest, or a classifier's output."""

@@ -21,17 +21,15 @@ Where no item and no seed differs from another the interval has no width.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from preceptor.evaluate.jackknife import Scores
+
 if TYPE_CHECKING:
-    from numpy import float64, int64
+    from numpy import float64
     from numpy.typing import NDArray
 
-Metric = Literal["accuracy", "macro_f1"]
-Predictions = Sequence[Sequence[str | None]]
-"""one row a seed, one column an item; the same items in every row"""
 Verdict = Literal["better", "worse", "no evidence"]
 LEVEL = 0.95
 
@@ -50,6 +48,7 @@ class Interval:
         seed_variance: V_seeds, 0 with one seed.
         item_variance: V_items.
         df: degrees of freedom of t; None where nothing varies.
+        lower_is_better: the direction of the score, for the verdict on a difference.
     """
 
     mean: float
@@ -61,6 +60,7 @@ class Interval:
     seed_variance: float
     item_variance: float
     df: float | None
+    lower_is_better: bool = False
 
     @property
     def scope(self) -> str:
@@ -70,56 +70,34 @@ class Interval:
     @property
     def verdict(self) -> Verdict:
         """What a difference says: better or worse where the interval leaves out 0."""
-        if self.low > 0:
-            return "better"
-        return "worse" if self.high < 0 else "no evidence"
+        if self.low <= 0 <= self.high:
+            return "no evidence"
+        return "better" if (self.low > 0) != self.lower_is_better else "worse"
 
 
-def mean_interval(
-    predictions: Predictions, targets: Sequence[str], labels: Sequence[str], metric: Metric
-) -> Interval:
-    """The mean score of an arm over its seeds, with its 95 % interval.
-
-    Args:
-        predictions: labels or None, seeds x items.
-        targets: the right labels, items.
-        labels: the task's labels.
-        metric: accuracy or macro_f1, as :func:`preceptor.evaluate.metrics.score` has them.
-
-    Raises:
-        ValueError: no seeds, fewer than two items, or rows of unequal length.
-    """
-    scores, pseudo = _jackknife(predictions, targets, labels, metric)
-    return interval(scores, pseudo, (0.0, 1.0))
+def mean_interval(arm: Scores) -> Interval:
+    """The mean score of an arm over its seeds, with its 95 % interval."""
+    return interval(arm.scores, arm.pseudo, arm.bounds)
 
 
-def paired_difference(
-    a: Predictions,
-    b: Predictions,
-    targets: Sequence[str],
-    labels: Sequence[str],
-    metric: Metric,
-) -> Interval:
+def paired_difference(a: Scores, b: Scores) -> Interval:
     """The score of arm a less that of arm b, with its 95 % interval.
 
     Seed s of one arm is set against seed s of the other, item by item, so what a seed or an
     item does to both arms alike drops out.
 
     Args:
-        a: predictions of one arm, seeds x items.
-        b: predictions of the other, the same seeds and items in the same order.
-        targets: the right labels, items.
-        labels: the task's labels.
-        metric: accuracy or macro_f1.
+        a: one arm's scores.
+        b: the other's, of the same seeds and items in the same order.
 
     Raises:
-        ValueError: the arms have other seeds or items, or fewer than two items.
+        ValueError: the arms have other seeds or items.
     """
-    scores_a, pseudo_a = _jackknife(a, targets, labels, metric)
-    scores_b, pseudo_b = _jackknife(b, targets, labels, metric)
-    if pseudo_a.shape != pseudo_b.shape:
-        raise ValueError(f"unequal arms: {pseudo_a.shape} and {pseudo_b.shape} (seeds, items)")
-    return interval(scores_a - scores_b, pseudo_a - pseudo_b, (-1.0, 1.0))
+    if a.pseudo.shape != b.pseudo.shape:
+        raise ValueError(f"unequal arms: {a.pseudo.shape} and {b.pseudo.shape} (seeds, items)")
+    low, high = a.bounds
+    found = interval(a.scores - b.scores, a.pseudo - b.pseudo, (low - high, high - low))
+    return replace(found, lower_is_better=a.lower_is_better)
 
 
 def interval(
@@ -156,57 +134,3 @@ def _half_width(
     spread = second**2 / second_df + (first**2 / first_df if first_df else 0.0)
     df = variance**2 / spread
     return float(t.ppf((1 + LEVEL) / 2, df)) * math.sqrt(variance), df
-
-
-def _jackknife(
-    predictions: Predictions, targets: Sequence[str], labels: Sequence[str], metric: Metric
-) -> tuple[NDArray[float64], NDArray[float64]]:
-    """Each seed's score (S,) and each item's pseudo-value under each seed (S, N)."""
-    import numpy as np
-
-    items = len(targets)
-    if items < 2:
-        raise ValueError(f"an interval needs two items, not {items}")
-    number = {label: place for place, label in enumerate(labels)}
-    true = np.array([number[target] for target in targets], dtype=np.int64)
-    rows = [[-1 if one is None else number[one] for one in row] for row in predictions]
-    if not rows or {len(row) for row in rows} != {items}:
-        raise ValueError(f"{[len(row) for row in rows]} predictions for {items} items")
-    pairs = [
-        _with_one_left_out(true, np.array(row, dtype=np.int64), len(labels), metric) for row in rows
-    ]
-    scores = np.array([whole for whole, _ in pairs])
-    left_out = np.stack([without for _, without in pairs])
-    return scores, items * scores[:, None] - (items - 1) * left_out
-
-
-def _with_one_left_out(
-    true: NDArray[int64], given: NDArray[int64], labels: int, metric: Metric
-) -> tuple[float, NDArray[float64]]:
-    """The score of all items, and, for every item, the score of all others."""
-    import numpy as np
-
-    is_true = np.eye(labels, dtype=np.int64)[true]
-    is_given = np.eye(labels, dtype=np.int64)[given] * (given >= 0)[:, None]
-    counts = np.stack([is_true * is_given, is_true, is_given])  # (3, N, labels)
-    whole = counts.sum(axis=1, keepdims=True)
-    values = _SCORES[metric](np.concatenate([whole, whole - counts], axis=1))
-    return float(values[0]), values[1:]
-
-
-def _accuracy(counts: NDArray[int64]) -> NDArray[float64]:
-    hits, true, _ = counts.sum(axis=2)
-    scores: NDArray[float64] = hits / true
-    return scores
-
-
-def _macro_f1(counts: NDArray[int64]) -> NDArray[float64]:
-    """F1 is 2 hits / (true + given); a label that is neither true nor given counts 0."""
-    import numpy as np
-
-    hits, true, given = counts
-    scores: NDArray[float64] = (2 * hits / np.maximum(true + given, 1)).mean(axis=1)
-    return scores
-
-
-_SCORES = {"accuracy": _accuracy, "macro_f1": _macro_f1}

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 UNFINISHED = ".unfinished-"
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def _beside(path: Path) -> Path:
@@ -25,8 +28,9 @@ def new_file(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = _beside(path)
     try:
-        yield draft
-        os.replace(draft, path)
+        with _told_of(path):
+            yield draft
+            os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)
 
@@ -38,12 +42,40 @@ def new_folder(path: Path) -> Iterator[Path]:
     draft = _beside(path)
     draft.mkdir()
     try:
-        yield draft
-        if path.exists():
-            shutil.rmtree(path)
-        os.replace(draft, path)
+        with _told_of(path):
+            yield draft
+            remove(path)
+            os.replace(draft, path)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+@contextmanager
+def _told_of(path: Path) -> Iterator[None]:
+    """Say where a disk is full: ``write()`` leaves the name out.
+
+    safetensors and tokenizers do not even raise OSError, but an error of their own that ends in
+    "(os error 28)".
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and (error.filename is None or error.errno in _FULL):
+            error.filename = str(path)
+        raise
+    except Exception as error:
+        code = re.search(r"\(os error (\d+)\)", str(error))
+        if code is None:
+            raise
+        raise OSError(int(code[1]), os.strerror(int(code[1])), str(path)) from error
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder, if it is there, so that no reader ever finds a part of it."""
+    if folder.exists():
+        gone = _beside(folder)
+        os.replace(folder, gone)
+        shutil.rmtree(gone, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -59,7 +91,16 @@ def write_json(path: Path, value: Any) -> None:
 
 def sweep(folder: Path) -> None:
     """Remove what a killed run left half-written below ``folder``."""
-    for leftover in list(folder.rglob(f"{UNFINISHED}*")):
+    _remove_all(list(folder.rglob(f"{UNFINISHED}*")))
+
+
+def sweep_beside(path: Path) -> None:
+    """Remove what killed writers of ``path`` left beside it; only while nobody else writes it."""
+    _remove_all(list(path.parent.glob(f"{UNFINISHED}{path.name}-*")))
+
+
+def _remove_all(leftovers: Iterable[Path]) -> None:
+    for leftover in leftovers:
         if leftover.is_dir():
             shutil.rmtree(leftover, ignore_errors=True)
         else:

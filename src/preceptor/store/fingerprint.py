@@ -21,12 +21,6 @@ def file_hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def folder_hash(folder: Path) -> str:
-    """SHA-256 of the names and bytes of all files below ``folder``."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return fingerprint({str(path.relative_to(folder)): file_hash(path) for path in files})
-
-
 def changes(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
     """Name every leaf that differs between two ingredient lists, as ``a.b: 1 -> 2``."""
     for key in sorted({*old, *new}):

@@ -44,12 +44,12 @@ class Part:
             return []
         return list(changes(json.loads(record.read_text("utf-8")), self.made_from))
 
-    def make(self, fill: Callable[[Path], None]) -> Path:
-        """Fill the folder unless it is there already; return it.
+    def make(self, fill: Callable[[Path], None], again: bool = False) -> Path:
+        """Fill the folder unless it is there already (or has to be made again); return it.
 
         The folder appears with its record in one rename, so a part is whole or absent.
         """
-        if not self.exists():
+        if again or not self.exists():
             started = time.monotonic()
             with new_folder(self.folder) as draft:
                 fill(draft)

@@ -15,16 +15,26 @@ from preceptor.curate import curate, filters
 from preceptor.curate.filter import Filter
 from preceptor.data.candidate import Candidate, Rejection, write_candidates
 from preceptor.data.example import Example, Origin, read_examples, write_examples
-from preceptor.llm.chat import Answer, Failure, Teacher
+from preceptor.errors import TeacherError
+from preceptor.llm.chat import Answer, Failure, FailureCause, Teacher
 from preceptor.store.atomic import write_json
 from preceptor.study.plan import Plan
 from preceptor.study.spec import MixArm, RepeatArm
+
+_SERVER_SIDE: frozenset[FailureCause] = frozenset(
+    ["rate_limited", "server_error", "timeout", "unreachable", "malformed"]
+)
+"""causes that lie with the server, not with what was asked"""
 
 
 def fill_arm(
     plan: Plan, name: str, draw_seed: int, teachers: Mapping[str, Teacher], folder: Path
 ) -> None:
-    """Make one arm: ``train.parquet``, ``made.parquet`` (kept and rejected), ``arm.json``."""
+    """Make one arm: ``train.parquet``, ``made.parquet`` (kept and rejected), ``arm.json``.
+
+    Raises:
+        TeacherError: calls failed on the server's side; the answers to all others are kept.
+    """
     arm = plan.study.arms[name]
     human = plan.drawn(draw_seed).train
     if isinstance(arm, MixArm):
@@ -84,7 +94,9 @@ def _made(
     kept = 0
     while kept < wanted and len(candidates) < limit:
         round_size = min(wanted - kept, limit - len(candidates))
-        fresh = [made.candidate for made in maker.make(round_size)]
+        answered = maker.make(round_size)
+        refuse_unanswered([one.answer for one in answered], teacher.name)
+        fresh = [one.candidate for one in answered]
         kept += sum(candidate.rejection is None for candidate in fresh)
         candidates += fresh
     reasons = Counter(one.rejection.reason for one in candidates if one.rejection)
@@ -96,6 +108,28 @@ def _made(
         "shortfall": wanted - kept,
         "usage": (teacher.usage - before).as_dict(),
     }
+
+
+def refuse_unanswered(answers: Sequence[Answer | Failure], teacher: str) -> None:
+    """Stop where calls failed on the server's side, before a part is made without their answers.
+
+    Such a failure says nothing of the row. Passed over, it would make the part depend on how
+    the server fared that day, and leave out long answers sooner than short ones.
+
+    Raises:
+        TeacherError: one or more calls failed so, after all retries.
+    """
+    causes = Counter(
+        one.cause for one in answers if isinstance(one, Failure) and one.cause in _SERVER_SIDE
+    )
+    if causes:
+        raise TeacherError(
+            f"{causes.total()} of {len(answers)} calls failed",
+            where=f"the teacher {teacher}",
+            found=", ".join(f"{cause} ({count})" for cause, count in causes.most_common()),
+            fix="run again: answers are kept, and only these calls are made again. Where they time"
+            " out each time, raise the teacher's timeout or lower max_tokens",
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,16 +14,24 @@ from preceptor.evaluate.submission import score_field
 from preceptor.llm.chat import Answer, Teacher
 from preceptor.store.atomic import write_json
 from preceptor.store.tables import write_rows
+from preceptor.study.arms import refuse_unanswered
 from preceptor.study.plan import Plan
+from preceptor.tasks import ChoiceTask, TextTask
 from preceptor.tasks.answers import READERS
-from preceptor.tasks.choice import ChoiceTask
 
 
 def fill_baselines(plan: Plan, seed: int, teachers: Mapping[str, Teacher], folder: Path) -> None:
-    """Score every baseline of one draw seed on the test split: ``baselines.json``."""
+    """Score every baseline of one draw seed on the test split: ``baselines.json``.
+
+    Raises:
+        TeacherError: calls failed on the server's side; the answers to all others are kept.
+    """
     splits = plan.drawn(seed)
-    settings, task = plan.study.baselines, plan.study.task
     rows: list[dict[str, Any]] = []
+    if isinstance(plan.study.task, TextTask):  # its base line is a student of method base
+        write_json(folder / "baselines.json", rows)
+        return
+    settings, task = plan.study.baselines, plan.study.choice
     if settings.majority:
         common = majority([str(one.target) for one in splits.train], len(splits.test))
         rows.append(_scored("majority", splits.test, common, task, seed))
@@ -49,15 +57,16 @@ def _row(name: str, seed: int, metrics: Mapping[str, Any]) -> dict[str, Any]:
 def _asked(
     plan: Plan, seed: int, name: str, teacher: Teacher, shots: int, *, folder: Path
 ) -> dict[str, Any]:
-    """A failed call counts as an answer that could not be read; a cut one is read as it is."""
+    """A refused or empty answer counts as one that cannot be read; a cut one is read as it is."""
     splits = plan.drawn(seed)
-    task, test = plan.study.task, splits.test
+    task, test = plan.study.choice, splits.test
     title = f"{name}, {'zero-shot' if shots == 0 else f'{shots}-shot'}"
     requests = answer.requests(
         task, test, splits.train, shots=shots, seed=seed, parameters=plan.study.baselines.parameters
     )
     before = teacher.usage
     answers = teacher.ask(requests, f"{title}, seed {seed}")
+    refuse_unanswered(answers, name)
     texts = [one.text if isinstance(one, Answer) else one.detail for one in answers]
     reader = READERS[plan.study.baselines.answers or task.answers]
     read = [
@@ -71,4 +80,9 @@ def _asked(
     columns = ("id", "target", "prediction", "text")
     write_rows(folder / f"{name}-{shots}-shot.parquet", rows, columns)
     usage = (teacher.usage - before).as_dict()
-    return {**_scored(title, test, read, task, seed), "teacher": name, "usage": usage}
+    return {
+        **_scored(title, test, read, task, seed),
+        "teacher": name,
+        "shots": shots,
+        "usage": usage,
+    }

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from preceptor.data.example import HUMAN, Example, read_examples
 from preceptor.errors import DataError
-from preceptor.evaluate.metrics import score
 from preceptor.store.atomic import write_json
 from preceptor.store.tables import write_rows
 from preceptor.study.environment import environment
-from preceptor.study.inputs import Inputs
+from preceptor.study.inputs import Inputs, window_of
+from preceptor.study.measures import MEASURES
 from preceptor.study.plan import Cell, Plan
-from preceptor.study.predictor import Predictions, Predictor
-from preceptor.study.spec import EncoderStudent
-from preceptor.tune.batches import LabelRow, TextRow, label_row, text_row
+from preceptor.study.predictor import Predictor
+from preceptor.study.spec import EncoderStudent, chosen_by
+from preceptor.tune.batches import Row
+from preceptor.tune.checkpoint import Checkpoint
 from preceptor.tune.methods import METHODS
+from preceptor.tune.methods.base import BaseSettings
+from preceptor.tune.trunk import TrunkCache
+from preceptor.tune.watch import Watch
 
-_COLUMNS = ("split", "id", "target", "reading", "prediction", "text", "probabilities")
+TRUNK, CHECKPOINTS = "trunk", "checkpoints"
+"""folders of a run that are there only while it works"""
 
 
 def fill_cell(plan: Plan, cell: Cell, folder: Path) -> None:
@@ -30,29 +36,17 @@ def fill_cell(plan: Plan, cell: Cell, folder: Path) -> None:
     and ``result.json``.
     """
     from preceptor.models.parameters import count_parameters
-    from preceptor.tune.fit import fit
 
-    student = plan.study.students[cell.student]
     predictor = untrained(plan, cell)
-    arm = plan.arm_part(cell.arm, plan.study.draw_seed(cell.seed)).folder
-    examples = read_examples(arm / "train.parquet")
     splits = plan.drawn(plan.study.draw_seed(cell.seed))
     held_out = {"validation": splits.validation, "test": splits.test}
-    texts = {name: [predictor.inputs.shown(one) for one in part] for name, part in held_out.items()}
-    cut_in_scoring, predictor.inputs.cut = predictor.inputs.cut, 0
-    rows, left_out = training_rows(predictor, examples)
-    report = fit(
-        predictor.model,
-        rows,
-        plan.budget(student),
-        student.fit,
-        learning_rate=cell.method(student).learning_rate,
-        seed=cell.seed,
-        label=cell.id,
-        pad_id=predictor.tokenizer.pad_token_id,
-    )
+    arm = plan.arm_part(cell.arm, plan.study.draw_seed(cell.seed)).folder
+    rows, left_out = training_rows(predictor, read_examples(arm / "train.parquet"))
+    cut_in_training, predictor.inputs.cut = predictor.inputs.cut, 0
+    fitted = _fitted(plan, cell, predictor, rows)
+    predictor.inputs.cut = 0
     started = time.perf_counter()
-    predictions, metrics = _scored(predictor, held_out, texts, cell.id)
+    predictions, metrics = _scored(plan, predictor, held_out, cell.id)
     trainable, total = count_parameters(predictor.model)
     record = {
         "rows": len(rows),
@@ -60,27 +54,75 @@ def fill_cell(plan: Plan, cell: Cell, folder: Path) -> None:
         "splits": metrics,
         "trainable_parameters": trainable,
         "total_parameters": total,
-        "updates": report.updates,
-        "tokens": report.tokens_seen,
-        "seconds": report.seconds,
+        **fitted,
         "scoring_seconds": time.perf_counter() - started,
-        "peak_memory_bytes": report.peak_memory_bytes,
-        "precision": report.precision,
         "environment": environment(),
-        "device": report.device,
-        "cut": {"train": predictor.inputs.cut, "validation and test": cut_in_scoring},
+        "cut": {"train": cut_in_training, "validation and test": predictor.inputs.cut},
     }
-    write_rows(folder / "predictions.parquet", predictions, _COLUMNS)
-    write_json(folder / "history.json", report.history)
+    columns = MEASURES[plan.study.task.kind].COLUMNS
+    write_rows(folder / "predictions.parquet", predictions, columns)
+    write_json(folder / "history.json", record.pop("history"))
     write_json(folder / "result.json", record)
     if plan.study.keep != "none":
         about = {"id": cell.id, "arm": cell.arm, "seed": cell.seed}
         predictor.save(folder / "model", plan.weights[cell.student], about)
 
 
+def _fitted(plan: Plan, cell: Cell, predictor: Predictor, rows: Sequence[Row]) -> dict[str, Any]:
+    """Train the student, and tell what was done; a method that trains nothing does nothing."""
+    from preceptor.tune.fit import Aids, fit
+
+    student = plan.study.students[cell.student]
+    method = cell.method(student)
+    if isinstance(method, BaseSettings):
+        return {"updates": 0, "tokens": 0, "seconds": 0.0, "history": []} | {
+            "precision": student.fit.precision
+        }
+    trunk = TrunkCache(
+        plan.out / TRUNK,
+        plan.weights[cell.student].identity(),
+        student.fit.trunk_cache_gb * 1e9,
+    )
+    report = fit(
+        predictor.model,
+        rows,
+        plan.budget(student),
+        student.fit,
+        learning_rate=method.learning_rate,
+        seed=cell.seed,
+        label=cell.id,
+        pad_id=predictor.tokenizer.pad_token_id,
+        aids=Aids(trunk, _watch(plan, cell, predictor), checkpoint_of(plan, cell)),
+    )
+    told = asdict(report)
+    told["tokens"] = told.pop("tokens_seen")
+    return told
+
+
+def checkpoint_of(plan: Plan, cell: Cell) -> Checkpoint:
+    """Where a cell's training keeps its state, so that it goes on where it was killed."""
+    key = plan.cell_part(cell).fingerprint
+    return Checkpoint(plan.out / CHECKPOINTS / f"{key[:24]}.pt", key)
+
+
+def _watch(plan: Plan, cell: Cell, predictor: Predictor) -> Watch | None:
+    """What training is judged by while it runs: the figure that settings are chosen by."""
+    student = plan.study.students[cell.student]
+    validation = plan.drawn(plan.study.draw_seed(cell.seed)).validation
+    if student.fit.validate_every is None or not validation:
+        return None
+    by = chosen_by(plan.study, cell.student)
+
+    def figure() -> float:
+        _, metrics = _scored(plan, predictor, {"validation": validation}, f"{cell.id}, look")
+        return float(next(one[by] for one in metrics["validation"].values() if by in one))
+
+    return Watch(by, figure, higher_is_better=by != "log_loss")
+
+
 def untrained(plan: Plan, cell: Cell) -> Predictor:
     """The cell's student before training, its method attached, all of it drawn by the seed."""
-    from preceptor.models.decoder import context_window, load_decoder
+    from preceptor.models.decoder import load_decoder
     from preceptor.models.encoder import load_encoder
     from preceptor.models.seeding import seeded
 
@@ -93,14 +135,14 @@ def untrained(plan: Plan, cell: Cell) -> Predictor:
         model, tokenizer = load_decoder(weights)
     method = cell.method(student)
     with seeded(cell.seed):
-        model = METHODS[method.name].attach(model, method)
-    window = context_window(model.config)
-    return Predictor(Inputs(study.task, student, study.data.too_long, tokenizer, window), model)
+        model = METHODS[method.name].attach(model, method, tokenizer)
+    inputs = Inputs(study.task, student, study.data.too_long, tokenizer, window_of(model))
+    return Predictor(inputs, model)
 
 
 def training_rows(
     predictor: Predictor, examples: Sequence[Example]
-) -> tuple[list[LabelRow | TextRow], list[dict[str, str]]]:
+) -> tuple[list[Row], list[dict[str, str]]]:
     """What the fitting loop learns from: the same texts that prediction shows, and answers.
 
     Returns:
@@ -110,11 +152,11 @@ def training_rows(
     Raises:
         DataError: a human example does not fit and the study refuses to cut.
     """
-    rows: list[LabelRow | TextRow] = []
+    rows: list[Row] = []
     left_out: list[dict[str, str]] = []
     for one in examples:
         try:
-            rows.append(_training_row(predictor, one))
+            rows.append(predictor.inputs.row(one))
         except DataError as error:
             if one.origin == HUMAN:
                 raise
@@ -122,66 +164,15 @@ def training_rows(
     return rows, left_out
 
 
-def _training_row(predictor: Predictor, example: Example) -> LabelRow | TextRow:
-    task, label, text = predictor.task, str(example.target), predictor.inputs.shown(example)
-    if isinstance(predictor.student, EncoderStudent):
-        return label_row(predictor.tokenizer, text, task.labels.index(label))
-    return text_row(predictor.tokenizer, text, task.written(label), task.loss)
-
-
 def _scored(
-    predictor: Predictor,
-    held_out: Mapping[str, Sequence[Example]],
-    texts: Mapping[str, list[str]],
-    title: str,
+    plan: Plan, predictor: Predictor, held_out: Mapping[str, Sequence[Example]], title: str
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Predictions and metrics of validation and test."""
     rows: list[dict[str, Any]] = []
     metrics: dict[str, Any] = {}
+    scored = MEASURES[plan.study.task.kind].scored
     for name, examples in held_out.items():
-        if not examples:
-            continue
-        found = predictor.predict(texts[name], f"{title}, {name}")
-        metrics[name] = {
-            reading: measured(one, examples, predictor.task.labels)
-            for reading, one in found.items()
-        }
-        for reading, one in found.items():
-            rows += _rows(name, reading, one, examples)
+        if examples:
+            found, metrics[name] = scored(predictor, name, examples, f"{title}, {name}")
+            rows += found
     return rows, metrics
-
-
-def measured(
-    predictions: Predictions, examples: Sequence[Example], labels: Sequence[str]
-) -> dict[str, Any]:
-    """The task's metrics, and the log-loss where there are probabilities."""
-    import numpy as np
-
-    targets = [str(example.target) for example in examples]
-    metrics: dict[str, Any] = dict(score(targets, predictions.labels, labels))
-    if predictions.probabilities is not None:
-        columns = [labels.index(target) for target in targets]
-        right = predictions.probabilities[np.arange(len(targets)), columns]
-        metrics["log_loss"] = float(-np.log(np.clip(right, 1e-12, 1)).mean())
-    return metrics
-
-
-def _rows(
-    split: str, reading: str, predictions: Predictions, examples: Sequence[Example]
-) -> list[dict[str, Any]]:
-    texts: Sequence[str | None] = predictions.texts or [None] * len(examples)
-    probabilities = predictions.probabilities
-    return [
-        {
-            "split": split,
-            "id": example.id,
-            "target": example.target,
-            "reading": reading,
-            "prediction": label,
-            "text": text,
-            "probabilities": None if probabilities is None else probabilities[number].tolist(),
-        }
-        for number, (example, label, text) in enumerate(
-            zip(examples, predictions.labels, texts, strict=True)
-        )
-    ]

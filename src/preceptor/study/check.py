@@ -15,7 +15,8 @@ from preceptor.augment.operation import rows_of
 from preceptor.augment.rewrite import RewriteSettings
 from preceptor.data.example import Example
 from preceptor.data.problems import listed
-from preceptor.data.splits import check_labels
+from preceptor.data.sampling import label_counts
+from preceptor.data.splits import Splits, check_labels, check_texts
 from preceptor.errors import PreceptorError, SpecError
 from preceptor.llm.endpoint import check_key
 from preceptor.llm.settings import EmbeddedSettings, EndpointSettings
@@ -23,7 +24,12 @@ from preceptor.models import weights
 from preceptor.study.file import headed, hint, placed
 from preceptor.study.plan import Cell, Plan
 from preceptor.study.spec import AnyStudent, DecoderStudent, MixArm, Study
+from preceptor.tasks import TextTask
 from preceptor.tasks.template import fields_of
+from preceptor.tune.methods import METHODS
+
+_THIN = 10
+"""validation examples of a label below which a figure that counts labels turns on one of them"""
 
 
 def check(plan: Plan, calls: bool = True) -> None:
@@ -39,16 +45,44 @@ def check(plan: Plan, calls: bool = True) -> None:
     """
     study = plan.study
     problems = [*_teachers(study), *_arms(study), *_students(plan), *_prompts(plan)]
+    if texts := list(_of_texts(study)):
+        raise SpecError(headed([_placed(plan, problem) for problem in [*texts, *problems]]))
     problems += _ready(study, plan.base_dir) if calls else []
     problems += _told(lambda: plan.splits) or [*_fields(plan), *_baselines(plan)]
     if problems:
         raise SpecError(headed([_placed(plan, problem) for problem in problems]))
-    check_labels(plan.splits, study.task.labels)
+    check_targets(plan, plan.splits)
     for seed in plan.draw_seeds:
-        check_labels(plan.drawn(seed), study.task.labels)
+        check_targets(plan, plan.drawn(seed))
     problems = [*_rendered(plan), *_amounts(plan), *_drawn(plan)]
     if problems:
         raise SpecError(headed([_placed(plan, problem) for problem in problems]))
+
+
+def check_targets(plan: Plan, splits: Splits) -> list[str]:
+    """Hold the targets of some splits against the task; what the report should say of them.
+
+    Raises:
+        DataError: targets that the task cannot use.
+    """
+    if isinstance(plan.study.task, TextTask):
+        return check_texts(splits)
+    return check_labels(splits, plan.study.task.labels)
+
+
+def thin_choice(plan: Plan) -> list[str]:
+    """A warning where validation is too small for the figure that choices are made by."""
+    by = plan.study.choose_by
+    counts = label_counts(plan.drawn(plan.draw_seeds[0]).validation)
+    if by == "log_loss" or isinstance(plan.study.task, TextTask) or not counts:
+        return []
+    rarest = min(counts, key=lambda label: counts[label])
+    if counts[rarest] >= _THIN:
+        return []
+    return [
+        f"Settings and checkpoints were chosen by {by} on validation, where {rarest!r} has"
+        f" {counts[rarest]} examples: one of them can decide. choose_by: log_loss moves with all."
+    ]
 
 
 def _placed(plan: Plan, problem: str) -> str:
@@ -57,6 +91,17 @@ def _placed(plan: Plan, problem: str) -> str:
 
 def _told(action: Callable[[], object]) -> list[str]:
     return [f"data: {problem}" for problem in _reason(action)]
+
+
+def _of_texts(study: Study) -> Iterator[str]:
+    """What needs labels cannot stand in a study of texts."""
+    if not isinstance(study.task, TextTask):
+        return
+    for name, arm in study.operations().items():
+        yield f"arms.{name}: {arm.operation} makes examples with labels; a text task takes none"
+        " and repeat"
+    if study.baselines.teacher or study.baselines.human:
+        yield "baselines: a text task has no labels that a teacher or a person could give"
 
 
 def _ready(study: Study, base_dir: Path) -> Iterator[str]:
@@ -150,6 +195,7 @@ def _students(plan: Plan) -> Iterator[str]:
         length = student.fit.max_length
         if isinstance(student, DecoderStudent) and student.max_new_tokens >= length:
             yield f"students.{name}.max_new_tokens: leaves no room in fit.max_length ({length})"
+        yield from _suited(plan.study, name, student)
         wrong = weights.check(student.weights, plan.base_dir, student.kind)
         if wrong:
             yield f"students.{name}.weights: {wrong}"
@@ -160,6 +206,24 @@ def _students(plan: Plan) -> Iterator[str]:
         yield from _grid(name, student)
 
 
+def _suited(study: Study, name: str, student: AnyStudent) -> Iterator[str]:
+    """Whether method, layout and task fit this kind of student."""
+    kinds = METHODS[student.method.name].KINDS
+    if student.kind not in kinds:
+        fits = " and ".join(kinds)
+        yield f"students.{name}.method: {student.method.name} fits {fits} students alone"
+    if isinstance(study.task, TextTask) and student.kind != "decoder":
+        yield f"students.{name}.kind: {student.kind} students choose labels; a text task needs one"
+        " that writes: decoder"
+    packed = student.fit.layout == "packed"
+    if packed and (student.kind == "encoder" or student.method.name == "prefix"):
+        why = "a classifier" if student.kind == "encoder" else "a prefix"
+        yield f"students.{name}.fit.layout: rows cannot be packed for {why}; set it to padded"
+    on = student.fit.trunk_cache == "on"
+    if on and (student.kind == "encoder" or student.method.name in ("full", "prefix")):
+        yield f"students.{name}.fit.trunk_cache: nothing stays frozen that could be cached; auto"
+
+
 def _grid(name: str, student: AnyStudent) -> Iterator[str]:
     known = [field for field in type(student.method).model_fields if field != "name"]
     for key, values in student.grid.items():
@@ -167,11 +231,16 @@ def _grid(name: str, student: AnyStudent) -> Iterator[str]:
             guess = hint(key, known)
             yield f"students.{name}.grid: {student.method.name} has no setting {key!r}{guess}"
             continue
+        read: list[object] = []
         for value in values:
             try:
-                Cell("", name, ((key, value),), 0).method(student)
+                method = Cell("", name, ((key, value),), 0).method(student)
             except ValidationError as error:
                 yield f"students.{name}.grid.{key}: {error.errors()[0]['msg']}; found {value!r}"
+                continue
+            if getattr(method, key) in read:
+                yield f"students.{name}.grid.{key}: {value!r} stands there twice"
+            read.append(getattr(method, key))
 
 
 def _everything(plan: Plan) -> list[Example]:
@@ -202,7 +271,8 @@ def _fields(plan: Plan) -> Iterator[str]:
         if isinstance(arm, RewriteSettings) and arm.fields and not inputs & set(arm.fields):
             yield f"arms.{name}.fields: reword an input too, one of {listed(sorted(inputs))}"
         if isinstance(arm, CreateSettings):
-            lacking = set(plan.study.task.input_fields) - {*arm.written(plan.study.task), *arm.keep}
+            task = plan.study.choice
+            lacking = set(task.input_fields) - {*arm.written(task), *arm.keep}
             if lacking:
                 yield f"arms.{name}.write: {', '.join(sorted(lacking))} is neither written nor kept"
 

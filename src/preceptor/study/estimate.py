@@ -49,6 +49,13 @@ def estimate(plan: Plan) -> dict[str, Any]:
     }
 
 
+def _length(plan: Plan, example: Example) -> float:
+    """Tokens of an example with its answer; a label is a few."""
+    task = plan.study.task
+    answer = 8.0 if task.labels else _tokens(str(example.target))
+    return _tokens(task.show(example)) + answer
+
+
 def _tokens(text: str) -> float:
     return len(text) / CHARACTERS_PER_TOKEN
 
@@ -66,7 +73,7 @@ def _arm(plan: Plan, name: str, arm: AnyOperation, seeds: int) -> dict[str, Any]
     human = plan.drawn(plan.draw_seeds[0]).train
     wanted = rows_of(arm.amount, len(human))
     operation = OPERATIONS[arm.operation]
-    stream = operation.calls(arm, plan.study.task, human, 0, plan.base_dir)
+    stream = operation.calls(arm, plan.study.choice, human, 0, plan.base_dir)
     prompts = [
         " ".join(message.content for message in call.request.messages)
         for call in itertools.islice(stream, min(wanted, len(human)))
@@ -101,7 +108,7 @@ def _baseline_calls(plan: Plan) -> list[dict[str, Any]]:
         # Zero-shot calls are the same under every seed, and the cache answers the repeats.
         calls = len(splits.test) * (len(plan.draw_seeds) if shots else 1)
         requests = answer.requests(
-            plan.study.task, splits.test, splits.train, shots=shots, seed=0, parameters={}
+            plan.study.choice, splits.test, splits.train, shots=shots, seed=0, parameters={}
         )
         prompt = fmean(
             sum(_tokens(message.content) for message in request.messages) for request in requests
@@ -140,7 +147,7 @@ def _call_seconds(
 def _training(plan: Plan, name: str, student: AnyStudent) -> dict[str, Any]:
     cells = [cell for cell in plan.cells if cell.student == name]
     splits = plan.drawn(plan.draw_seeds[0])
-    length = fmean(_tokens(plan.study.task.show(one)) + 8 for one in splits.train)
+    length = min(student.fit.max_length, fmean(_length(plan, one) for one in splits.train))
     updates = fmean(_updates(plan, student, arm, len(splits.train), length) for arm in _arms(cells))
     tokens = updates * student.fit.accumulation * _rows(student, length) * length
     scored = (len(splits.validation) + len(splits.test)) * length * _passes(student)
@@ -170,6 +177,8 @@ def _rows(student: AnyStudent, length: float) -> float:
 
 def _updates(plan: Plan, student: AnyStudent, arm: str, human: int, length: float) -> float:
     budget = plan.budget(student)
+    if student.method.name == "base":
+        return 0.0
     if budget.epochs is None:
         return float(budget.steps or 0)
     per_update = _rows(student, length) * student.fit.accumulation

@@ -20,12 +20,20 @@ from preceptor.study.spec import Study
 Loc = Sequence[int | str]
 
 
+_UNREADABLE = (yaml.YAMLError, TypeError, ValueError, AttributeError)
+"""what the yaml package raises; the last two where a value does not fit its tag (`!!int x`)"""
+
+
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2's words: only true and false are truth values, so yes and no can be labels."""
+    """YAML 1.2's words: only true and false are truth values, so yes and no can be labels.
+
+    A date is text, as no setting is a date.
+    """
 
 
+_NOT_IN_1_2 = ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp")
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, regexp) for tag, regexp in resolvers if tag != "tag:yaml.org,2002:bool"]
+    first: [(tag, regexp) for tag, regexp in resolvers if tag not in _NOT_IN_1_2]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:true|false)$"), list("tf"))
@@ -35,7 +43,7 @@ def _parse_value(text: str, override: str) -> Any:
     """Read one YAML value, as in ``--set key=value``."""
     try:
         return yaml.load(text, Loader=_Loader)
-    except (yaml.YAMLError, TypeError) as error:
+    except _UNREADABLE as error:
         raise SpecError(
             "--set has a value that is not YAML", found=override, fix="put the value in quotes"
         ) from error
@@ -63,7 +71,7 @@ def parse_study(text: str, name: str, overrides: Sequence[str] = ()) -> Study:
     try:
         node = yaml.compose(text, Loader=_Loader)
         value = yaml.load(text, Loader=_Loader)
-    except (yaml.YAMLError, TypeError) as error:
+    except _UNREADABLE as error:
         quotes = "put values that begin with {{ in quotes" if "{{" in text else None
         raise SpecError(
             "the study file is not YAML", where=name, found=error, fix=quotes

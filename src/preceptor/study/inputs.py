@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from preceptor.data.example import Example
 from preceptor.data.splits import TooLong
 from preceptor.errors import DataError
 from preceptor.study.plan import Plan
 from preceptor.study.spec import AnyStudent, EncoderStudent
-from preceptor.tasks.choice import ChoiceTask
+from preceptor.tasks import AnyTask, TextTask
+from preceptor.tune.batches import LabelRow, TextRow, label_row, text_row
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 @dataclass
@@ -31,25 +32,32 @@ class Inputs:
         cut: how many inputs were cut to fit so far.
     """
 
-    task: ChoiceTask
+    task: AnyTask
     student: AnyStudent
     too_long: TooLong
     tokenizer: PreTrainedTokenizerBase
     window: int | None
     cut: int = 0
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The task's labels; none of a text task."""
+        return self.task.labels
+
+    @property
+    def length(self) -> int:
+        """Tokens that a prompt and its answer may have together."""
+        return min(self.student.fit.max_length, self.window or self.student.fit.max_length)
+
     @cached_property
     def room(self) -> int:
         """Tokens for a framed input, so that the longest answer fits behind it."""
-        length = min(self.student.fit.max_length, self.window or self.student.fit.max_length)
         if isinstance(self.student, EncoderStudent):
-            return length
-        answers = [
-            self.tokenizer(self.task.written(label))["input_ids"] for label in self.task.labels
-        ]
+            return self.length
+        answers = [self.tokenizer(self.task.written(label))["input_ids"] for label in self.labels]
         longest = 2 + max(len(answer) for answer in answers)
         writes = "generation" in self.student.readings
-        return length - max(longest, self.student.max_new_tokens if writes else 0)
+        return self.length - max(longest, self.student.max_new_tokens if writes else 0)
 
     def shown(self, example: Example) -> str:
         """What the student reads: the input (encoder) or the framed prompt (decoder), fitted.
@@ -71,6 +79,75 @@ class Inputs:
         )
         self.cut += cut
         return frame(text)
+
+    def row(self, example: Example) -> LabelRow | TextRow:
+        """An example as the fitting loop learns from it: what is shown, and the answer.
+
+        Raises:
+            DataError: it is too long and the study refuses to cut, or nothing of its answer
+                would be left.
+        """
+        target = str(example.target)
+        if isinstance(self.task, TextTask):
+            return self._text_row(example, self.task.loss)
+        if isinstance(self.student, EncoderStudent):
+            return label_row(self.tokenizer, self.shown(example), self.labels.index(target))
+        answer = self.task.written(target)
+        return text_row(self.tokenizer, self.shown(example), answer, self.task.loss)
+
+    def answered(self, example: Example) -> tuple[tuple[int, ...], int]:
+        """The tokens of a prompt with its answer, and the first of the answer's.
+
+        Raises:
+            DataError: as for :meth:`row`.
+        """
+        row = self._text_row(example, "answer")
+        return row.tokens, row.first
+
+    def _text_row(self, example: Example, loss: Literal["answer", "all"]) -> TextRow:
+        """A free answer counts into the length itself: its end is what `truncate_end` cuts.
+
+        A cut answer has no end token, since the text does not end there.
+        """
+        prompt = self.task.frame(self.task.show(example))
+        answer = self.task.written(str(example.target))
+        row = text_row(self.tokenizer, prompt, answer, "answer")
+        over = len(row.tokens) - self.length
+        if over > 0 and self.too_long == "truncate_start" and row.first > over:
+            row = self._shortened(example, answer, row.first - over)
+        elif over > 0 and self.too_long == "truncate_end" and row.first < self.length:
+            self.cut += 1
+            row = TextRow(row.tokens[: self.length], row.first)
+        elif over > 0:
+            raise _too_long(example, len(row.tokens), row.first, self)
+        return row if loss == "answer" else TextRow(row.tokens, 1)
+
+    def _shortened(self, example: Example, answer: str, room: int) -> TextRow:
+        """The prompt's input cut at its start, so that all of the answer fits."""
+        from preceptor.models.tokens import fit_input
+
+        shown = self.task.show(example)
+        # A token more or less may be made where prompt and answer meet.
+        text, _ = fit_input(
+            self.tokenizer, self.task.frame, shown, room - 1, self.too_long, example_id=example.id
+        )
+        self.cut += 1
+        return text_row(self.tokenizer, self.task.frame(text), answer, "answer")
+
+
+def _too_long(example: Example, tokens: int, prompt: int, inputs: Inputs) -> DataError:
+    nothing = prompt >= inputs.length and inputs.too_long == "truncate_end"
+    return DataError(
+        "nothing of an answer is left when it is cut to fit the student"
+        if nothing
+        else "a prompt and its answer are too long for the student",
+        where=f"example {example.id}",
+        found=f"{tokens} tokens, {prompt} of them the prompt's",
+        expected=f"at most {inputs.length}",
+        fix="raise fit.max_length, or leave such rows out"
+        if nothing or inputs.too_long == "truncate_start"
+        else "set data.too_long to truncate_end, or raise fit.max_length",
+    )
 
 
 def check_lengths(plan: Plan) -> None:
@@ -96,7 +173,7 @@ def _check_fit(student: str, inputs: Inputs, examples: Collection[Example]) -> N
     wrong: list[DataError] = []
     for example in examples:
         try:
-            inputs.shown(example)
+            inputs.row(example)
         except DataError as error:
             wrong.append(error)
     if wrong:
@@ -117,3 +194,13 @@ def _inputs(plan: Plan, name: str) -> Inputs:
     student = study.students[name]
     window = context_window(load_config(weights, student.kind))
     return Inputs(study.task, student, study.data.too_long, load_tokenizer(weights), window)
+
+
+def window_of(model: PreTrainedModel) -> int | None:
+    """Tokens that a student's model sees at once, less those of its prefix."""
+    from preceptor.models.decoder import context_window
+
+    window = context_window(model.config)
+    adapters = getattr(model, "peft_config", {}).values()
+    prefix = sum(one.num_virtual_tokens for one in adapters if one.is_prompt_learning)
+    return None if window is None else window - prefix

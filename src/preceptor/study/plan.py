@@ -20,10 +20,11 @@ from preceptor.models.weights import Weights, resolve
 from preceptor.store.fingerprint import file_hash, fingerprint
 from preceptor.store.parts import Part
 from preceptor.study.spec import AnyStudent, MixArm, Study
+from preceptor.tasks import TextTask
 from preceptor.tune.methods import MethodSettings
 from preceptor.tune.settings import Budget
 
-_STAGES = {"data": 1, "arms": 1, "cells": 1, "baselines": 1}
+_STAGES = {"data": 1, "arms": 1, "cells": 2, "baselines": 2}
 _METHOD: TypeAdapter[Any] = TypeAdapter(MethodSettings)
 
 
@@ -90,7 +91,8 @@ class Plan:
     def splits(self) -> Splits:
         """The data as the reader gives it."""
         reader = READERS[self.study.data.reader]
-        splits: Splits = reader.read(self.study.data, self.base_dir)
+        targets = "text" if isinstance(self.study.task, TextTask) else "label"
+        splits: Splits = reader.read(self.study.data, self.base_dir, targets)
         return splits
 
     def drawn(self, seed: int) -> Splits:
@@ -126,15 +128,24 @@ class Plan:
     def data_part(self) -> Part:
         """The examples as they were read."""
         reader = self.study.data.model_dump(mode="json", exclude={"too_long"})
-        files = {str(path): file_hash(path) for path in self.splits.files}
         rows = [to_row(one) for part in self.splits.labelled().values() for one in part]
         made_from = {
             "stage": _STAGES["data"],
             "data": reader,
-            "files": files,
+            "files": self._files(),
             "rows": fingerprint(rows),  # a hub's data set has no file of ours
         }
         return Part(self.out / "data", made_from)
+
+    def _files(self) -> dict[str, str]:
+        """Hashes by the place below the study's folder, so that a project can be moved; a file
+        that lies elsewhere goes by its name."""
+        found: dict[str, str] = {}
+        for path in self.splits.files:
+            inside = path.is_relative_to(self.base_dir)
+            place = path.relative_to(self.base_dir).as_posix() if inside else path.name
+            found[place] = f"{found.get(place, '')} {file_hash(path)}".strip()
+        return found
 
     @cached_property
     def _teachers(self) -> dict[str, dict[str, Any]]:

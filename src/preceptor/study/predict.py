@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from preceptor.data.example import Example
 from preceptor.data.problems import Problems, did_you_mean, listed
@@ -14,6 +14,9 @@ from preceptor.data.rows import Reading, Row, format_of, read_rows
 from preceptor.errors import PreceptorError
 from preceptor.store.atomic import new_file
 from preceptor.study.predictor import Predictions, Predictor, load_predictor
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def predict_file(run: Path, input_file: Path, cell: str | None, out: Path | None) -> None:
@@ -41,7 +44,7 @@ def predict_file(run: Path, input_file: Path, cell: str | None, out: Path | None
     found = predictor.predict([predictor.inputs.shown(one) for one in examples], "predict")
     if cut := predictor.inputs.cut:
         sys.stderr.write(f"{cut} of {len(rows)} inputs were cut to fit the student\n")
-    _write([dict(row.values) for row in rows], found, predictor.task.labels, out)
+    _write([dict(row.values) for row in rows], found, out)
 
 
 def _check_out(out: Path) -> None:
@@ -62,6 +65,10 @@ def _student(run: Path, cell: str | None) -> tuple[Path, dict[str, Any]]:
     results = json.loads(file.read_text("utf-8"))
     cells = [one["id"] for one in results["cells"]]
     chosen = cell or results["best"]
+    if not cells:
+        raise PreceptorError(
+            "the run has no trained student yet", where=str(run), fix="give its command again"
+        )
     if chosen is None:
         raise PreceptorError(
             "the run has no validation split to choose a student by",
@@ -116,12 +123,7 @@ def _example(row: Row, names: Mapping[str, str]) -> Example:
     return Example(row.place, {field: str(value) for field, value in inputs.items()})
 
 
-def _write(
-    rows: list[dict[str, Any]],
-    found: Mapping[str, Predictions],
-    labels: Sequence[str],
-    out: Path | None,
-) -> None:
+def _write(rows: list[dict[str, Any]], found: Mapping[str, Predictions], out: Path | None) -> None:
     """The first reading is the prediction; a second one stands beside it under its name.
 
     A column of the user's own keeps its name, and ours takes another.
@@ -159,17 +161,40 @@ def _csv(rows: list[dict[str, Any]], path: Path, delimiter: str = ",") -> None:
     import csv
 
     with path.open("w", encoding="utf-8", newline="") as file:
-        columns = list(dict.fromkeys(name for row in rows for name in row))
-        writer = csv.DictWriter(file, columns, delimiter=delimiter)
+        writer = csv.DictWriter(file, _columns(rows), delimiter=delimiter)
         writer.writeheader()
         writer.writerows(rows)
+
+
+def _columns(rows: list[dict[str, Any]]) -> list[str]:
+    """The columns of all rows; a JSONL row may have some that the first has not."""
+    return list(dict.fromkeys(name for row in rows for name in row))
 
 
 def _parquet(rows: list[dict[str, Any]], path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    pq.write_table(pa.Table.from_pylist(rows), path)
+    table = {name: _typed([row.get(name) for row in rows]) for name in _columns(rows)}
+    pq.write_table(pa.table(table), path)
+
+
+def _typed(values: list[Any]) -> pa.Array:
+    """A column in its own type; as text where it has several, or one that Parquet cannot hold."""
+    import pyarrow as pa
+
+    try:
+        found = pa.array(values)
+    except (pa.ArrowException, OverflowError):
+        return pa.array([_text(value) for value in values])
+    empty = pa.types.is_struct(found.type) and found.type.num_fields == 0
+    return pa.array([_text(value) for value in values]) if empty else found
+
+
+def _text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 _WRITERS = {

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
+from preceptor.data.example import Example
 from preceptor.errors import PreceptorError
+from preceptor.evaluate.perplexity import RowForeseen
 from preceptor.models.weights import Weights
 from preceptor.store.atomic import write_json
-from preceptor.study.inputs import Inputs
+from preceptor.study.inputs import Inputs, window_of
 from preceptor.study.spec import AnyStudent, EncoderStudent
-from preceptor.tasks.choice import ChoiceTask
+from preceptor.tasks import AnyTask, TextTask
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
 
 _FILE = "preceptor.json"
 _STUDENT: TypeAdapter[AnyStudent] = TypeAdapter(AnyStudent)
+_TASK: TypeAdapter[AnyTask] = TypeAdapter(AnyTask)
 _BATCH_TOKENS = 4
 """A batch without gradients may be this many times a training batch."""
 
@@ -54,7 +59,7 @@ class Predictor:
     model: PreTrainedModel
 
     @property
-    def task(self) -> ChoiceTask:
+    def task(self) -> AnyTask:
         """Templates and answer reader."""
         return self.inputs.task
 
@@ -70,14 +75,28 @@ class Predictor:
 
     def predict(self, texts: list[str], title: str) -> dict[str, Predictions]:
         """Every reading's predictions of shown inputs; precision as in training."""
-        import torch
-
-        bf16 = self.student.fit.precision == "bf16"
-        with torch.autocast(self.model.device.type, torch.bfloat16, enabled=bf16):
+        with self._precision():
+            if isinstance(self.task, TextTask):
+                return {"generation": self._generate(texts, title)}
             if isinstance(self.student, EncoderStudent):
                 return {"classifier": self._classify(texts, title)}
             ways = {"likelihood": self._likelihood, "generation": self._generate}
             return {name: ways[name](texts, f"{title}, {name}") for name in self.student.readings}
+
+    def foresee(self, examples: Sequence[Example], title: str) -> list[RowForeseen]:
+        """How well the student foresees every example's answer, and all of its text."""
+        from preceptor.evaluate.perplexity import foresee
+
+        rows = [self.inputs.answered(example) for example in examples]
+        pad_id, tokens = self.tokenizer.pad_token_id, self.student.fit.batch_tokens
+        with self._precision():
+            return foresee(self.model, rows, pad_id=pad_id, batch_tokens=tokens, label=title)
+
+    def _precision(self) -> AbstractContextManager[Any]:
+        import torch
+
+        bf16 = self.student.fit.precision == "bf16"
+        return torch.autocast(self.model.device.type, torch.bfloat16, enabled=bf16)
 
     @property
     def _tokens(self) -> int:
@@ -145,18 +164,18 @@ def load_predictor(folder: Path) -> Predictor:
         PreceptorError: the folder holds no saved student, or its base is not the one it was
             trained on.
     """
-    from preceptor.models.decoder import context_window
     from preceptor.models.save import load_saved
 
     if not (folder / _FILE).is_file():
         raise PreceptorError(
             "no trained student in this folder",
             where=str(folder),
-            fix="set keep: all in the study (best keeps each student's best cell, none keeps none)",
+            fix="set keep: all in the study and run it again: it trains anew what was not kept"
+            " (best keeps each student's best cell, none keeps none)",
         )
     value = json.loads((folder / _FILE).read_text("utf-8"))
     model, tokenizer = load_saved(folder)
-    task = ChoiceTask.model_validate(value["task"])
+    task = _TASK.validate_python(value["task"])
     student = _STUDENT.validate_python(value["student"])
-    window = context_window(model.config)
-    return Predictor(Inputs(task, student, value["too_long"], tokenizer, window), model)
+    inputs = Inputs(task, student, value["too_long"], tokenizer, window_of(model))
+    return Predictor(inputs, model)

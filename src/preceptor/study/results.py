@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from preceptor.data.leakage import leakage, summary
 from preceptor.data.readers.pubmedqa import PubmedqaSettings
 from preceptor.data.sampling import label_counts
-from preceptor.data.splits import DataSettings, check_labels
-from preceptor.evaluate.statistics import Interval, Metric, mean_interval, paired_difference
+from preceptor.data.splits import DataSettings
 from preceptor.llm import identity_of
 from preceptor.llm.chat import Usage
-from preceptor.store.tables import read_rows
+from preceptor.study.check import check_targets, thin_choice
+from preceptor.study.comparing import comparisons, groups, method_comparisons, scores
 from preceptor.study.environment import environment
 from preceptor.study.plan import Cell, Plan
-from preceptor.study.spec import AnyStudent, DecoderStudent
+from preceptor.study.spec import chosen_by
 
-_METRICS: tuple[Metric, ...] = ("accuracy", "macro_f1")
-_CONTROLS = ("none", "repeat")
 _SHOWN_LEAKS = 20
-_Key = tuple[str, str]
 
 
 def collect(plan: Plan, failed: list[dict[str, str]], finished: bool) -> dict[str, Any]:
@@ -33,6 +29,7 @@ def collect(plan: Plan, failed: list[dict[str, str]], finished: bool) -> dict[st
     study = plan.study
     done = done_cells(plan)
     chosen = choose(plan, done)
+    grouped = dict(groups(chosen))
     return {
         "format": 1,
         "study": study.name,
@@ -52,8 +49,9 @@ def collect(plan: Plan, failed: list[dict[str, str]], finished: bool) -> dict[st
         "baselines": [row for seed in plan.draw_seeds for row in _baselines(plan, seed)],
         "cells": [_cell(plan, cell, cell in chosen.values()) for cell in done],
         "failed": failed,
-        "scores": [row for key, cells in _groups(chosen) for row in _scores(plan, key, cells)],
-        "comparisons": list(_comparisons(plan, dict(_groups(chosen)))),
+        "scores": [row for key, cells in grouped.items() for row in scores(plan, key, cells)],
+        "comparisons": list(comparisons(plan, grouped)),
+        "method_comparisons": list(method_comparisons(plan, grouped)),
         "best": next((cell.id for cell in best_cells(plan, chosen.values()).values()), None),
         "report": study.report.model_dump(mode="json"),
     }
@@ -73,24 +71,16 @@ def _result(plan: Plan, cell: Cell) -> dict[str, Any]:
     return found
 
 
-def rests_on(student: AnyStudent) -> str:
-    """The reading that comparisons and choices rest on."""
-    return student.readings[0] if isinstance(student, DecoderStudent) else "classifier"
-
-
 def _merit(plan: Plan, cell: Cell) -> float | None:
     """How good a cell is on validation, more being better; None without a validation split."""
     readings = _result(plan, cell)["splits"].get("validation")
     if not readings:
         return None
-    by = plan.study.choose_by
-    told = [one for one in readings.values() if by in one]
-    if by == "log_loss" and told:
-        return -float(told[0]["log_loss"])
-    figure: float = readings[rests_on(plan.study.students[cell.student])][
-        "accuracy" if by == "log_loss" else by
-    ]
-    return figure
+    by = chosen_by(plan.study, cell.student)
+    first = plan.study.readings(cell.student)[0]
+    if by == "log_loss":
+        return -float(next(one[by] for one in readings.values() if by in one))
+    return float(readings[first][by])
 
 
 def choose(plan: Plan, done: Sequence[Cell]) -> dict[tuple[str, str, int], Cell]:
@@ -112,21 +102,25 @@ def _better(plan: Plan, cell: Cell, other: Cell) -> bool:
 
 
 def best_cells(plan: Plan, cells: Iterable[Cell]) -> dict[str, Cell]:
-    """The best cell of every student by validation; students in the order of its accuracy."""
+    """The best cell of every student by validation; students in the order of its score.
+
+    Students are set in order by what all of them have: the accuracy of their first reading, or
+    how well they foresee a text.
+    """
     best: dict[str, Cell] = {}
     for cell in cells:
         if _merit(plan, cell) is None:
             continue
         if cell.student not in best or _better(plan, cell, best[cell.student]):
             best[cell.student] = cell
-    order = sorted(best.values(), key=lambda cell: _accuracy(plan, cell), reverse=True)
+    order = sorted(best.values(), key=lambda cell: _rank(plan, cell), reverse=True)
     return {cell.student: cell for cell in order}
 
 
-def _accuracy(plan: Plan, cell: Cell) -> float:
+def _rank(plan: Plan, cell: Cell) -> float:
     readings = _result(plan, cell)["splits"]["validation"]
-    figure: float = readings[rests_on(plan.study.students[cell.student])]["accuracy"]
-    return figure
+    figures = readings[plan.study.readings(cell.student)[0]]
+    return float(figures["accuracy"] if "accuracy" in figures else -figures["log_loss"])
 
 
 def _cell(plan: Plan, cell: Cell, chosen: bool) -> dict[str, Any]:
@@ -164,7 +158,7 @@ def _data(plan: Plan) -> dict[str, Any]:
         "counts": {name: label_counts(examples) for name, examples in shown.items()},
         "labelled_per_seed": len(splits.train),
         "draw_seeds": plan.draw_seeds,
-        "notes": [*record.get("notes", []), *check_labels(splits, plan.study.task.labels)],
+        "notes": [*record.get("notes", []), *check_targets(plan, splits), *thin_choice(plan)],
         "dropped": record.get("dropped", []),
         "leakage": _leakage(plan),
     }
@@ -195,15 +189,20 @@ def _teachers(plan: Plan) -> list[dict[str, Any]]:
 
 
 def _used(plan: Plan, name: str) -> dict[str, Any]:
-    """What a teacher was asked in all of the run, by the records of its arms and baselines."""
+    """What a teacher was asked in all of the run, by the records of its arms and baselines.
+
+    Zero-shot requests are the same under every seed: their answers are paid, and count, once.
+    """
     operations = plan.study.operations()
     used = [
         _json(plan.arm_part(arm, seed).folder / "arm.json").get("usage")
         for arm, seed in plan.arms
         if arm in operations and plan.study.teacher_of(operations[arm]) == name
     ]
-    rows = [row for seed in plan.draw_seeds for row in _baselines(plan, seed)]
-    used += [row["usage"] for row in rows if row.get("teacher") == name]
+    for seed in plan.draw_seeds:
+        rows = [row for row in _baselines(plan, seed) if row.get("teacher") == name]
+        first = seed == plan.draw_seeds[0]
+        used += [row["usage"] for row in rows if first or row.get("shots") != 0]
     return asdict(sum((Usage(**one) for one in used if one), Usage()))
 
 
@@ -222,93 +221,3 @@ def _arms(plan: Plan) -> dict[str, Any]:
 def _baselines(plan: Plan, seed: int) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = _json(plan.baselines_part(seed).folder / "baselines.json") or []
     return rows
-
-
-def _groups(
-    chosen: Mapping[tuple[str, str, int], Cell],
-) -> Iterator[tuple[_Key, dict[int, Cell]]]:
-    """Cells by student and arm, then by seed."""
-    groups: dict[_Key, dict[int, Cell]] = {}
-    for (student, arm, seed), cell in chosen.items():
-        groups.setdefault((student, arm), {})[seed] = cell
-    yield from groups.items()
-
-
-def _readings(plan: Plan, student: str) -> tuple[str, ...]:
-    one = plan.study.students[student]
-    return one.readings if isinstance(one, DecoderStudent) else ("classifier",)
-
-
-def _scores(plan: Plan, key: _Key, cells: Mapping[int, Cell]) -> Iterator[dict[str, Any]]:
-    """An arm's mean over its seeds; settings are those that validation chose, seed by seed."""
-    student, arm = key
-    targets = _targets(plan)
-    for reading in _readings(plan, student):
-        rows = [_predictions(plan, cell)[reading] for cell in cells.values()]
-        for metric in _METRICS:
-            found = mean_interval(rows, targets, plan.study.task.labels, metric)
-            yield {
-                "student": student,
-                "arm": arm,
-                "setting": "chosen",
-                "reading": reading,
-                "metric": metric,
-                **_told(found, "mean"),
-            }
-
-
-def _comparisons(plan: Plan, groups: Mapping[_Key, Mapping[int, Cell]]) -> Iterator[dict[str, Any]]:
-    """Every arm against those of `none` and `repeat`, on the seeds that both have."""
-    targets = _targets(plan)
-    kinds = {name: arm.operation for name, arm in plan.study.arms.items()}
-    controls = [name for name, kind in kinds.items() if kind in _CONTROLS]
-    for (student, arm), cells in groups.items():
-        for against in controls:
-            others = groups.get((student, against), {})
-            seeds = [seed for seed in cells if seed in others]
-            backwards = (kinds[arm], kinds[against]) == ("none", "repeat")
-            if arm == against or not seeds or backwards:
-                continue
-            for reading in _readings(plan, student):
-                ours = [_predictions(plan, cells[seed])[reading] for seed in seeds]
-                theirs = [_predictions(plan, others[seed])[reading] for seed in seeds]
-                for metric in _METRICS:
-                    found = paired_difference(ours, theirs, targets, plan.study.task.labels, metric)
-                    yield {
-                        "student": student,
-                        "reading": reading,
-                        "arm": arm,
-                        "against": against,
-                        "metric": metric,
-                        **_told(found, "difference"),
-                        "verdict": found.verdict,
-                    }
-
-
-def _told(found: Interval, name: str) -> dict[str, Any]:
-    return {
-        name: found.mean,
-        "low": found.low,
-        "high": found.high,
-        "seeds": found.seeds,
-        "items": found.items,
-        "scope": found.scope,
-    }
-
-
-def _targets(plan: Plan) -> list[str]:
-    return [str(example.target) for example in plan.drawn(plan.draw_seeds[0]).test]
-
-
-@lru_cache(maxsize=256)
-def _test_rows(path: Path, made_at: int) -> list[dict[str, Any]]:
-    return [row for row in read_rows(path) if row["split"] == "test"]
-
-
-def _predictions(plan: Plan, cell: Cell) -> dict[str, list[str | None]]:
-    """Test predictions of every reading, in the order of the test split."""
-    found: dict[str, list[str | None]] = {}
-    path = plan.out / "cells" / cell.id / "predictions.parquet"
-    for row in _test_rows(path, path.stat().st_mtime_ns):
-        found.setdefault(row["reading"], []).append(row["prediction"])
-    return found

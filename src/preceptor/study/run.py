@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -15,18 +15,19 @@ from preceptor.data.example import COLUMNS, to_row
 from preceptor.errors import PreceptorError, StaleRunError
 from preceptor.llm import open_teacher
 from preceptor.llm.chat import Teacher
-from preceptor.store.atomic import sweep, write_json, write_text
+from preceptor.store.atomic import remove, sweep, write_json, write_text
 from preceptor.store.parts import Part
 from preceptor.store.tables import write_rows
 from preceptor.study.arms import fill_arm
 from preceptor.study.baselines import fill_baselines
-from preceptor.study.cells import fill_cell
+from preceptor.study.cells import CHECKPOINTS, TRUNK, checkpoint_of, fill_cell
 from preceptor.study.check import check
 from preceptor.study.inputs import check_lengths
 from preceptor.study.plan import Cell, Plan
 from preceptor.study.results import best_cells, choose, collect, done_cells
 
 Say = Callable[[str], None]
+_SHORT_OF_MEMORY = re.compile("out of memory|not enough memory|can't allocate memory", re.I)
 
 
 def run(plan: Plan, redo: bool, say: Say) -> Path:
@@ -43,9 +44,10 @@ def run(plan: Plan, redo: bool, say: Say) -> Path:
     Raises:
         SpecError: the study cannot work.
         DataError: a human example does not fit a student and the study refuses to cut.
+        TeacherError: a teacher cannot be reached, or some of its calls failed.
         StaleRunError: the folder holds parts of another study and ``redo`` is not set.
     """
-    begun = (plan.out / "results.json").is_file()
+    begun = (plan.out / "data").is_dir()
     check(plan, calls=not begun)
     if begun and _calls_left(plan):
         check(plan)
@@ -57,10 +59,13 @@ def run(plan: Plan, redo: bool, say: Say) -> Path:
         failed: list[dict[str, str]] = []
         try:
             _make_parts(plan, failed, say)
-        except KeyboardInterrupt:
-            _conclude(plan, failed, finished=False)
+            _keep_models(plan, failed, say)
+            for folder in (TRUNK, CHECKPOINTS):
+                remove(plan.out / folder)
+        except BaseException:
+            with suppress(Exception):  # the error that stopped the run is the one to tell
+                _conclude(plan, failed, finished=False)
             raise
-        _keep_models(plan)
         return _conclude(plan, failed, finished=True)
 
 
@@ -137,30 +142,67 @@ def _make_parts(plan: Plan, failed: list[dict[str, str]], say: Say) -> None:
         _run_cell(plan, cell, f"cell {number} of {len(plan.cells)}: {cell.id}", failed, say)
 
 
-def _run_cell(plan: Plan, cell: Cell, title: str, failed: list[dict[str, str]], say: Say) -> None:
+def _run_cell(
+    plan: Plan,
+    cell: Cell,
+    title: str,
+    failed: list[dict[str, str]],
+    say: Say,
+    *,
+    again: bool = False,
+) -> None:
     """One failed cell is reported and does not stop the rest."""
+    part = plan.cell_part(cell)
+    there = part.exists() and not again
     try:
-        _stage(plan.cell_part(cell), title, say)(partial(fill_cell, plan, cell))
+        with _memory(plan, cell):
+            _stage(part, title, say, again)(partial(fill_cell, plan, cell))
+        checkpoint_of(plan, cell).remove()
     except PreceptorError as error:
         failed.append({"id": cell.id, "error": str(error)})
         say(f"{title}: failed: {error}")
+    if not there:
+        _prune(plan)
 
 
-def _stage(part: Part, title: str, say: Say) -> Callable[[Callable[[Path], None]], None]:
+@contextmanager
+def _memory(plan: Plan, cell: Cell) -> Iterator[None]:
+    """Tell an allocation that failed as this cell's error; torch has a RuntimeError for it."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        short = isinstance(error, MemoryError) or _SHORT_OF_MEMORY.search(str(error))
+        if not short:
+            raise
+        raise PreceptorError(
+            "there is not enough memory to train or score this student",
+            where=cell.id,
+            found=str(error).partition("\n")[0] or type(error).__name__,
+            fix=f"lower students.{cell.student}.fit.batch_tokens"
+            f" (now {plan.study.students[cell.student].fit.batch_tokens})",
+        ) from error
+
+
+def _stage(
+    part: Part, title: str, say: Say, again: bool = False
+) -> Callable[[Callable[[Path], None]], None]:
     def make(fill: Callable[[Path], None]) -> None:
-        if part.exists():
+        if part.exists() and not again:
             say(f"{title}: there already")
             return
-        part.make(fill)
+        part.make(fill, again)
         say(f"{title}: {part.seconds:.1f} s")
 
     return make
 
 
 def _calls_left(plan: Plan) -> bool:
-    """Whether a part is missing that a teacher may be called for."""
-    parts = plan.parts().items()
-    return any(not part.exists() for name, part in parts if not name.startswith("cells/"))
+    """Whether a part is missing that a teacher is called for."""
+    calling = plan.study.operations()
+    parts = [plan.arm_part(name, seed) for name, seed in plan.arms if name in calling]
+    if plan.study.baselines.teacher:
+        parts += [plan.baselines_part(seed) for seed in plan.draw_seeds]
+    return any(not part.exists() for part in parts)
 
 
 def _teachers(plan: Plan, stack: ExitStack) -> dict[str, Teacher]:
@@ -191,15 +233,42 @@ def _conclude(plan: Plan, failed: list[dict[str, str]], finished: bool) -> Path:
     return write_report(plan.out)
 
 
-def _keep_models(plan: Plan) -> None:
-    """Remove the trained tensors that the study does not keep; scores and predictions stay.
+def _keep_models(plan: Plan, failed: list[dict[str, str]], say: Say) -> None:
+    """Leave on disk the trained tensors that the study keeps; scores and predictions all stay.
 
-    Without a validation split nothing is best, and all stay.
+    What is kept is no part of a cell's fingerprint, so a model may be wanted that an earlier
+    run of this folder was not asked to keep: its cell is made anew.
     """
-    best = best_cells(plan, choose(plan, done_cells(plan)).values())
-    if plan.study.keep != "best" or not best:
+    for cell in _wanted(plan):
+        if not _model(plan, cell).is_dir():
+            title = f"cell {cell.id}, whose model was not kept"
+            _run_cell(plan, cell, title, failed, say, again=True)
+    _prune(plan)
+
+
+def _wanted(plan: Plan) -> list[Cell]:
+    """The cells whose models stay; all where nothing is best, for want of a validation split."""
+    if plan.study.keep == "none":
+        return []
+    done = done_cells(plan)
+    best = best_cells(plan, choose(plan, done).values())
+    return list(best.values()) if plan.study.keep == "best" and best else done
+
+
+def _prune(plan: Plan) -> None:
+    """Remove the models that are not their student's best; further cells cannot make them that.
+
+    Nothing of a student is removed as long as its best cell has no model.
+    """
+    if plan.study.keep != "best":
         return
-    kept = {cell.id for cell in best.values()}
-    for cell in plan.cells:
-        if cell.id not in kept:
-            shutil.rmtree(plan.out / "cells" / cell.id / "model", ignore_errors=True)
+    done = done_cells(plan)
+    best = best_cells(plan, choose(plan, done).values())
+    for cell in done:
+        kept = best.get(cell.student, cell)
+        if cell != kept and _model(plan, kept).is_dir():
+            remove(_model(plan, cell))
+
+
+def _model(plan: Plan, cell: Cell) -> Path:
+    return plan.out / "cells" / cell.id / "model"

@@ -17,8 +17,8 @@ from preceptor.data.readers import ReaderSettings
 from preceptor.evaluate.settings import Decoding
 from preceptor.llm.settings import Parameters, TeacherSettings
 from preceptor.settings import Settings
+from preceptor.tasks import AnyTask, ChoiceTask
 from preceptor.tasks.answers import AnswersSetting
-from preceptor.tasks.choice import ChoiceTask
 from preceptor.tune.methods import MethodSettings
 from preceptor.tune.settings import Budget, FitSettings
 
@@ -74,14 +74,15 @@ class StudentSettings(Settings):
     stands_for: str | None = None
     """the model that a paper used, where this one is a substitute for it; the report says so"""
     method: Annotated[MethodSettings, _named("name", MethodSettings)]
-    """how the weights move: full or lora, by name or with settings"""
+    """how the weights move: full, lora, prefix, boft, unfreeze, or base (not at all), by name or
+    with settings"""
     fit: FitSettings = FitSettings()
     budget: Budget | None = None
     """this student's own budget, in place of the study's"""
     grid: Mapping[str, Annotated[list[Any], Field(min_length=1)]] = {}
     """method settings to try, each with a list of values (alpha: [32, 64]); every combination
     is a cell, and the validation split chooses"""
-    arms: tuple[str, ...] | None = None
+    arms: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """train it on these arms only"""
     seeds: int | None = Field(None, ge=1)
     """train it under the first so many seeds only"""
@@ -93,8 +94,12 @@ class DecoderStudent(StudentSettings):
     kind: Literal["decoder"]
     decoding: Decoding = "default"
     """how it writes: `default` is greedy; `drllama` are the paper's processors and beams"""
-    readings: tuple[Literal["likelihood", "generation"], ...] = ("likelihood", "generation")
-    """how predictions are made and scored; the first is the one that comparisons rest on"""
+    readings: Annotated[tuple[Literal["likelihood", "generation"], ...], Field(min_length=1)] = (
+        "likelihood",
+        "generation",
+    )
+    """how labels are predicted and scored; the first is the one that comparisons rest on. A
+    text task scores how well the student foresees the answers, and needs no reading"""
     max_new_tokens: int = Field(32, ge=1)
     """tokens of a written answer at most"""
 
@@ -151,7 +156,7 @@ class Study(Settings):
     teacher_seeds: int | None = Field(None, ge=1)
     """share this many labelled subsets and made sets among the seeds; 1 makes one set, and
     intervals then hold for that set alone"""
-    task: ChoiceTask
+    task: AnyTask
     data: ReaderSettings
     teachers: Mapping[str, TeacherSettings] = {}
     """the large models that write examples, by a name of your choice"""
@@ -166,7 +171,8 @@ class Study(Settings):
     with every item; accuracy and macro-F1 can turn on one item of a small split. A student that
     only writes has no log-loss, and is chosen by accuracy"""
     keep: Literal["best", "all", "none"] = "best"
-    """which trained students stay on disk when the study is done: each student's best cell"""
+    """which trained students stay on disk: each student's best cell, all or none. A cell whose
+    model is wanted only later is trained anew by the next run"""
     report: ReportSettings = ReportSettings()
 
     @field_validator("seeds")
@@ -190,6 +196,24 @@ class Study(Settings):
             return seed
         return self.seeds[self.seeds.index(seed) % self.teacher_seeds]
 
+    @property
+    def choice(self) -> ChoiceTask:
+        """The task of a study that has labels; what calls a teacher needs one.
+
+        Raises:
+            TypeError: the task is another; ``check`` refuses such a study before.
+        """
+        if not isinstance(self.task, ChoiceTask):
+            raise TypeError("this study's task has no labels")
+        return self.task
+
+    def readings(self, student: str) -> tuple[str, ...]:
+        """How a student's predictions come about; the first is what comparisons rest on."""
+        if not isinstance(self.task, ChoiceTask):
+            return ("next_token",)
+        one = self.students[student]
+        return one.readings if isinstance(one, DecoderStudent) else ("classifier",)
+
     def teacher_of(self, arm: AnyOperation) -> str:
         """The name of the teacher that an arm calls: the one it names, or the only one."""
         return arm.teacher or next(iter(self.teachers))
@@ -198,3 +222,17 @@ class Study(Settings):
         """The arms that call the teacher."""
         kinds = (RewriteSettings, CreateSettings)
         return {name: arm for name, arm in self.arms.items() if isinstance(arm, kinds)}
+
+
+def chosen_by(study: Study, student: str) -> str:
+    """The validation figure that a student's settings, cells and checkpoints are chosen by.
+
+    A student that only writes labels has no log-loss and is chosen by accuracy; a text task has
+    nothing else than log-loss.
+    """
+    readings = study.readings(student)
+    if readings == ("next_token",):
+        return "log_loss"
+    if study.choose_by == "log_loss" and readings == ("generation",):
+        return "accuracy"
+    return study.choose_by

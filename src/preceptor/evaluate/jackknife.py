@@ -1,0 +1,150 @@
+"""What each test item contributes to a score, whatever the score is.
+
+A score of N items and the N scores without one of them give the jackknife's pseudo-values,
+N x whole - (N - 1) x without (Efron and Tibshirani, An Introduction to the Bootstrap, 1993,
+chapter 11): per-item contributions also where the score is no mean of its items (macro-F1,
+perplexity).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from numpy import float64, int64
+    from numpy.typing import NDArray
+
+LabelMetric = Literal["accuracy", "macro_f1"]
+TokenMetric = Literal["perplexity", "accuracy"]
+Predictions = Sequence[Sequence[str | None]]
+"""one row a seed, one column an item; the same items in every row"""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """An arm's scores under S seeds on the same N items.
+
+    Attributes:
+        scores: each seed's score, (S,).
+        pseudo: each item's pseudo-value under each seed, (S, N).
+        bounds: the least and the greatest value that the score can take.
+        lower_is_better: the score's direction.
+    """
+
+    scores: NDArray[float64]
+    pseudo: NDArray[float64]
+    bounds: tuple[float, float]
+    lower_is_better: bool
+
+
+def of_labels(
+    predictions: Predictions, targets: Sequence[str], labels: Sequence[str], metric: LabelMetric
+) -> Scores:
+    """Scores of predicted labels.
+
+    Args:
+        predictions: labels or None, seeds x items.
+        targets: the right labels, items.
+        labels: the task's labels.
+        metric: accuracy or macro_f1, as :func:`preceptor.evaluate.metrics.score` has them.
+
+    Raises:
+        ValueError: no seeds, fewer than two items, or rows of unequal length.
+    """
+    import numpy as np
+
+    items = len(targets)
+    if items < 2:
+        raise ValueError(f"an interval needs two items, not {items}")
+    number = {label: place for place, label in enumerate(labels)}
+    true = np.array([number[target] for target in targets], dtype=np.int64)
+    rows = [[-1 if one is None else number[one] for one in row] for row in predictions]
+    if not rows or {len(row) for row in rows} != {items}:
+        raise ValueError(f"{[len(row) for row in rows]} predictions for {items} items")
+    pairs = [
+        _with_one_left_out(true, np.array(row, dtype=np.int64), len(labels), metric) for row in rows
+    ]
+    return _scores(pairs, (0.0, 1.0), lower_is_better=False)
+
+
+def of_tokens(
+    amounts: Sequence[Sequence[float]], tokens: Sequence[int], metric: TokenMetric
+) -> Scores:
+    """Token-weighted scores of texts: what all items amount to over all of their tokens.
+
+    Args:
+        amounts: of every item, seeds x items: its summed negative log-likelihood (natural
+            logarithm; perplexity) or the number of its tokens foreseen (accuracy).
+        tokens: of every item.
+        metric: ``perplexity``, the exponential of the ratio, or ``accuracy``, the ratio.
+
+    Raises:
+        ValueError: no seeds, fewer than two items, or rows of unequal length.
+    """
+    import numpy as np
+
+    sizes = np.array(tokens, dtype=np.float64)
+    if len(sizes) < 2:
+        raise ValueError(f"an interval needs two items, not {len(sizes)}")
+    pairs = []
+    for row in amounts:
+        found = np.array(row, dtype=np.float64)
+        if found.shape != sizes.shape:
+            raise ValueError(f"{len(found)} amounts for {len(sizes)} items")
+        ratios = (found.sum() - np.append(0.0, found)) / (sizes.sum() - np.append(0.0, sizes))
+        values = np.exp(ratios) if metric == "perplexity" else ratios
+        pairs.append((float(values[0]), values[1:]))
+    if metric == "perplexity":
+        return _scores(pairs, (1.0, np.inf), lower_is_better=True)
+    return _scores(pairs, (0.0, 1.0), lower_is_better=False)
+
+
+def _scores(
+    pairs: Sequence[tuple[float, NDArray[float64]]],
+    bounds: tuple[float, float],
+    *,
+    lower_is_better: bool,
+) -> Scores:
+    import numpy as np
+
+    if not pairs:
+        raise ValueError("no seeds to score")
+    scores = np.array([whole for whole, _ in pairs])
+    left_out = np.stack([without for _, without in pairs])
+    items = left_out.shape[1]
+    pseudo = items * scores[:, None] - (items - 1) * left_out
+    return Scores(scores, pseudo, bounds, lower_is_better)
+
+
+def _with_one_left_out(
+    true: NDArray[int64], given: NDArray[int64], labels: int, metric: LabelMetric
+) -> tuple[float, NDArray[float64]]:
+    """The score of all items, and, for every item, the score of all others."""
+    import numpy as np
+
+    is_true = np.eye(labels, dtype=np.int64)[true]
+    is_given = np.eye(labels, dtype=np.int64)[given] * (given >= 0)[:, None]
+    counts = np.stack([is_true * is_given, is_true, is_given])  # (3, N, labels)
+    whole = counts.sum(axis=1, keepdims=True)
+    values = _LABEL_SCORES[metric](np.concatenate([whole, whole - counts], axis=1))
+    return float(values[0]), values[1:]
+
+
+def _accuracy(counts: NDArray[int64]) -> NDArray[float64]:
+    hits, true, _ = counts.sum(axis=2)
+    scores: NDArray[float64] = hits / true
+    return scores
+
+
+def _macro_f1(counts: NDArray[int64]) -> NDArray[float64]:
+    """F1 is 2 hits / (true + given); a label that is neither true nor given counts 0."""
+    import numpy as np
+
+    hits, true, given = counts
+    scores: NDArray[float64] = (2 * hits / np.maximum(true + given, 1)).mean(axis=1)
+    return scores
+
+
+_LABEL_SCORES = {"accuracy": _accuracy, "macro_f1": _macro_f1}

@@ -1,0 +1,88 @@
+"""Foreseen texts: perplexity and next-token accuracy, over the answer and over all tokens.
+
+Which tokens count stands in :mod:`preceptor.evaluate.perplexity`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from preceptor.data.example import Example
+from preceptor.evaluate.jackknife import Scores, TokenMetric, of_tokens
+from preceptor.evaluate.perplexity import NOTHING, Foreseen, RowForeseen
+from preceptor.study.predictor import Predictor
+
+Metric = Literal["perplexity", "next_token_accuracy", "perplexity_all", "next_token_accuracy_all"]
+METRICS: tuple[Metric, ...] = (
+    "perplexity",
+    "next_token_accuracy",
+    "perplexity_all",
+    "next_token_accuracy_all",
+)
+READING = "next_token"
+_PARTS = ("answer", "all")
+COLUMNS = (
+    "split",
+    "id",
+    "reading",
+    *(f"{name}_{part}" for part in _PARTS for name in ("nll", "right", "tokens")),
+)
+
+
+def scored(
+    predictor: Predictor, split: str, examples: Sequence[Example], title: str
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """What every example of a split cost the student, and the metrics of all of them."""
+    found = predictor.foresee(examples, title)
+    rows = [
+        {"split": split, "id": example.id, "reading": READING, **_row(one)}
+        for example, one in zip(examples, found, strict=True)
+    ]
+    return rows, {READING: measured(found)}
+
+
+def _row(found: RowForeseen) -> dict[str, float | int]:
+    return {
+        f"{name}_{part}": getattr(getattr(found, part), name)
+        for part in _PARTS
+        for name in ("nll", "right", "tokens")
+    }
+
+
+def measured(found: Sequence[RowForeseen]) -> dict[str, Any]:
+    """The metrics of some rows; ``log_loss`` is nats a token of the answer."""
+    answer = sum((one.answer for one in found), NOTHING)
+    whole = sum((one.all for one in found), NOTHING)
+    return {
+        "n": len(found),
+        "tokens": answer.tokens,
+        "tokens_all": whole.tokens,
+        "log_loss": answer.nll / answer.tokens,
+        **_told(answer, ""),
+        **_told(whole, "_all"),
+    }
+
+
+def _told(found: Foreseen, suffix: str) -> dict[str, float]:
+    return {
+        f"perplexity{suffix}": found.perplexity,
+        f"next_token_accuracy{suffix}": found.accuracy,
+    }
+
+
+_AMOUNTS: dict[Metric, tuple[str, str, TokenMetric]] = {
+    "perplexity": ("nll", "answer", "perplexity"),
+    "next_token_accuracy": ("right", "answer", "accuracy"),
+    "perplexity_all": ("nll", "all", "perplexity"),
+    "next_token_accuracy_all": ("right", "all", "accuracy"),
+}
+
+
+def sample(
+    seeds: Sequence[Sequence[Mapping[str, Any]]], metric: Metric, labels: Sequence[str]
+) -> Scores:
+    """Rows, seed by seed, on the same examples."""
+    name, part, kind = _AMOUNTS[metric]
+    tokens = [row[f"tokens_{part}"] for row in seeds[0]]
+    return of_tokens([[row[f"{name}_{part}"] for row in rows] for rows in seeds], tokens, kind)
