@@ -1,0 +1,1 @@
+"""Tuning: the same rows, model and updates through Preceptor, TRL and a plain loop."""
