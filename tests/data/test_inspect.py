@@ -155,7 +155,9 @@ def test_another_encoding_is_seen_and_written(tmp_path, encoding, said, name):
 
 
 def test_the_encoding_of_a_part_that_tells_it(tmp_path):
-    (tmp_path / "train.csv").write_text("".join(["message,kind\n", *["a b c,x\na b d,y\n"] * 5]))
+    write(
+        tmp_path / "train.csv", [{"message": row["message"], "kind": row["kind"]} for row in ROWS]
+    )
     (tmp_path / "test.csv").write_bytes("message,kind\ncafé,x\n".encode("cp1252"))
     _, splits = started(guess(tmp_path, tmp_path), tmp_path)
     assert splits.test[0].inputs["message"] == "café"
@@ -229,7 +231,7 @@ def test_answers_that_differ_become_a_text_study(tmp_path):
     text = starter_study(guessed)
     study = yaml.safe_load(text)
     assert TextTask.model_validate(study["task"]).input == "{{ question }}"
-    assert "20 different texts of 10 words on average" in text
+    assert "20 different texts of 11 words on average" in text
     assert study["data"]["reader"] == "table"
     assert study["arms"] == {"none": "none"}
     assert [one["kind"] for one in study["students"].values()] == ["decoder"]

@@ -4,9 +4,10 @@ import time
 import pytest
 
 from preceptor.data.example import Example
-from preceptor.data.leakage import NgramIndex, leakage, normalise, summary, words_of
+from preceptor.data.leakage import NgramIndex, leakage, summary
 from preceptor.data.readers.pubmedqa import PubmedqaSettings, read
 from preceptor.data.splits import Splits
+from preceptor.data.words import normalise, words_of
 from shared_data import shared
 
 LONG = "the patients of this ward were asked twice a day how they slept and what they ate"
@@ -56,7 +57,7 @@ def test_words():
     assert words_of("मैं बीमार हूँ।") == ["मैं", "बीमार", "हूँ"]
     assert words_of("Cafe\u0301, İzmir! 1\ufe0f\u20e3 ❤\ufe0f") == ["café", "i\u0307zmir", "1"]
     assert words_of("头疼 ひざ ok") == ["头", "疼", "ひ", "ざ", "ok"]
-    assert words_of("น้ำ") == ["น้", "ํา"] or words_of("น้ำ") == ["น้", "ำ"]
+    assert words_of("น้อย") == ["น้", "อ", "ย"]
     assert normalise(" \n") == ""
 
 

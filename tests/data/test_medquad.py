@@ -12,10 +12,10 @@ import zipfile
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from preceptor.data.leakage import normalise
 from preceptor.data.near import NEAR_JACCARD, SHINGLE
 from preceptor.data.readers import READERS, ReaderSettings
 from preceptor.data.readers.medquad import MedquadSettings, read
+from preceptor.data.words import normalise
 from preceptor.errors import DataError
 from shared_data import shared
 

@@ -3,8 +3,8 @@
 import random
 from itertools import combinations
 
-from preceptor.data.leakage import normalise
 from preceptor.data.near import linked, near_duplicates
+from preceptor.data.words import normalise
 
 
 def shingles(text):

@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from preceptor.data.rows import Row
+from preceptor.data.values import text_of
 
 Role = Literal["id", "target", "input", "group", "split", "held", "other"]
 MOST_LABELS = 200
 _ID = re.compile(r"^(id|uid|guid|pmid|index|idx)$|(_|^)(id|uid)$", re.IGNORECASE)
 _GROUP = re.compile(r"patient|person|user|group|author|document|dialogue|session|customer", re.I)
 _TARGET = re.compile(r"^(label|class|target|intent|category|final_decision|answer|y)s?$", re.I)
+_ANSWER = re.compile(r"^(answer|response|completion|output|target)s?$", re.IGNORECASE)
 _HELD = re.compile(r"long_answer|explanation|rationale|reasoning|justification", re.IGNORECASE)
 _SPLIT = re.compile(r"^(split|fold|set|part|partition|subset)$", re.IGNORECASE)
 
@@ -47,14 +49,9 @@ def columns_of(rows: Sequence[Row]) -> list[ColumnGuess]:
 
 def _column(name: str, values: Sequence[Any]) -> ColumnGuess:
     is_plain = not any(isinstance(value, list | dict | bytes) for value in values)
-    filled = [text for text in map(text_of, values) if text]
+    filled = [text for text in (text_of(value).strip() for value in values) if text]
     words = sum(len(value.split()) for value in filled) / max(1, len(filled))
     return ColumnGuess(name, "other", len(filled), len(set(filled)), round(words, 1), is_plain)
-
-
-def text_of(value: Any) -> str:
-    """A value as text; "" for nothing."""
-    return "" if value is None else str(value).strip()
 
 
 def with_roles(columns: Sequence[ColumnGuess]) -> list[ColumnGuess]:
@@ -64,13 +61,12 @@ def with_roles(columns: Sequence[ColumnGuess]) -> list[ColumnGuess]:
     for role, is_one in _SINGLES.items():
         candidates = [each for each in plain if each.name not in roles and is_one(each)]
         if candidates:
-            likeliest = min(candidates, key=lambda each: not _TARGET.search(each.name))
-            roles[likeliest.name] = role
+            roles[min(candidates, key=_unlikely).name] = role
     roles |= {each.name: "held" for each in plain if _HELD.search(each.name)}
     texts = [each for each in plain if each.name not in roles and each.filled]
     longest = max((each.words for each in texts), default=0.0)
     for each in texts:
-        if each.words == longest or (each.words >= 3 and each.distinct > each.filled / 2):
+        if each.words == longest or is_free_text(each):
             roles[each.name] = "input"
     return [replace(each, role=roles.get(each.name, "other")) for each in columns]
 
@@ -83,7 +79,27 @@ def _is_split(column: ColumnGuess) -> bool:
     return bool(_SPLIT.search(column.name)) and 1 < column.distinct <= 5
 
 
+def is_free_text(column: ColumnGuess) -> bool:
+    """Whether its values are texts that mostly differ, three words and more on average."""
+    return column.words >= 3 and column.distinct > column.filled / 2
+
+
 def _is_target(column: ColumnGuess) -> bool:
+    return _is_label(column) or _is_answer(column)
+
+
+def _is_answer(column: ColumnGuess) -> bool:
+    return bool(_ANSWER.search(column.name)) and is_free_text(column)
+
+
+def _unlikely(column: ColumnGuess) -> int:
+    """A label by its name is likeliest, then a free answer by its name."""
+    if _is_answer(column):
+        return 1
+    return 0 if _TARGET.search(column.name) else 2
+
+
+def _is_label(column: ColumnGuess) -> bool:
     few = 1 < column.distinct <= min(MOST_LABELS, column.filled // 2)
     is_group = _GROUP.search(column.name) or _ID.search(column.name)
     return few and column.words <= 6 and not is_group
