@@ -242,6 +242,55 @@ def convert(
         _say(f"kept, but not part of the model: {', '.join(record['not_in_model'])}")
 
 
+@app.command()
+def evaluate(
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            help="smollm2, a folder, a GGUF file, a hub id, or a tuned student: RUN/cells/ID/model",
+        ),
+    ],
+    data: Annotated[str, typer.Option(help="the data, as READER:PATH (medquad:medquad.csv)")] = "",
+    split: Annotated[
+        Literal["random", "grouped"], typer.Option(help="how the test part is drawn")
+    ] = "random",
+    limit: Annotated[int | None, typer.Option(min=1, help="so many test rows only")] = None,
+    max_length: Annotated[
+        int, typer.Option(min=8, help="tokens of a row; a tuned student has its own")
+    ] = 1024,
+    precision: Annotated[
+        Literal["fp32", "bf16"], typer.Option(help="a tuned student has its own")
+    ] = "fp32",
+    as_json: Json = False,
+) -> None:
+    """Perplexity and next-token accuracy of any decoder on MedQuAD's test part.
+
+    Over the answer's tokens with its end token, and over all tokens, both token-weighted.
+    """
+    from preceptor.study.evaluating import Question, evaluate_model, shown
+
+    question = Question(data, split, limit, max_length, precision=precision)
+    found = evaluate_model(model, question)
+    typer.echo(json.dumps(found) if as_json else shown(found))
+
+
+@app.command()
+def export(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="the run folder")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="the new folder")],
+    cell: Annotated[
+        str | None, typer.Option(help="a cell's id [default: the best on validation]")
+    ] = None,
+) -> None:
+    """Write a tuned student as a whole model that from_pretrained loads, adapters merged."""
+    from preceptor.models.save import export as export_model
+    from preceptor.study.predict import find_student
+
+    export_model(find_student(run_folder, cell)[0], out)
+    typer.echo(f"wrote {out}")
+
+
 def main() -> None:
     """The entry point."""
     # Beside other work, threads of libgomp that spin while they wait made training 6 times as

@@ -64,4 +64,4 @@ def test_rows_are_weighted_by_their_tokens() -> None:
     total = sum([Foreseen(2.0, 1, 2), Foreseen(30.0, 5, 10)], NOTHING)
     assert total.perplexity == pytest.approx(math.exp(32 / 12))
     assert total.accuracy == pytest.approx(0.5)
-    assert Foreseen(1e6, 0, 1).perplexity == math.inf
+    assert math.isfinite(Foreseen(1e6, 0, 1).perplexity)

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from preceptor.report.findings import data_notes, limits, shown
-from preceptor.report.results import Comparison, Results
+from preceptor.report.results import Results
+from preceptor.report.scores import Comparison
 from preceptor.report.tables import arms_table, budget_words, score_of
 from preceptor.report.verdict import told, verdicts
 

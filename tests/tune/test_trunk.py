@@ -39,10 +39,9 @@ def train(
 ) -> FitReport:
     fitted = FitSettings(**{"batch_rows": 8, "weight_decay": 0.0, **settings})
     budget, aids = Budget(steps=4), Aids(trunk=cache)
-    report = fit(
+    return fit(
         model, rows, budget, fitted, learning_rate=1e-3, seed=0, label="fit", pad_id=0, aids=aids
     )
-    return report
 
 
 @pytest.fixture

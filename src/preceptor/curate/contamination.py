@@ -8,7 +8,8 @@ from pydantic import Field
 
 from preceptor.data.candidate import Rejection
 from preceptor.data.example import Example
-from preceptor.data.leakage import NgramIndex, normalise
+from preceptor.data.leakage import NgramIndex
+from preceptor.data.words import normalise
 from preceptor.settings import Settings
 
 

@@ -10,8 +10,7 @@ from typing import Literal
 
 from preceptor.data.example import Example
 from preceptor.data.splits import Splits
-from preceptor.data.words import normalise as normalise  # noqa: PLC0414  contamination.py has it here
-from preceptor.data.words import words_of
+from preceptor.data.words import normalise, words_of
 
 _STRETCH = re.compile(rb"\x01+")
 SHORTEST = 5

@@ -1,4 +1,4 @@
-"""Answers written by a decoder."""
+"""Answers written by a decoder or an encoder-decoder model."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from preceptor.evaluate.settings import Decoding
 from preceptor.models.batching import by_length, pad
+from preceptor.models.pairs import encode_source, opening_of, unwrapped
 from preceptor.models.tokens import encode_prompt
 from preceptor.progress import bar
 
@@ -30,15 +31,17 @@ def generate(
     batch_tokens: int,
     label: str,
 ) -> list[str]:
-    """Let a decoder answer prompts.
+    """Let a model answer prompts.
 
-    The checkpoint's own sampling defaults play no part. Prompts of like length are batched,
-    padded on the left; a batch's answers are those that its prompts would get alone, as far as
+    The checkpoint's own sampling defaults play no part; what an encoder-decoder model's answers
+    open with (:mod:`preceptor.models.pairs`) is its own. Prompts of like length are batched,
+    padded on the left (on the right for an encoder); a batch's answers are those that its prompts would get alone, as far as
     sums of another order round alike.
 
     Args:
-        model: a decoder in eval mode, with or without an adapter.
-        tokenizer: its tokenizer; encodes as in :mod:`preceptor.models.tokens`.
+        model: a decoder or an encoder-decoder model in eval mode, with or without an adapter.
+        tokenizer: its tokenizer; encodes as in :mod:`preceptor.models.tokens` and
+            :mod:`preceptor.models.pairs`.
         prompts: what it reads.
         decoding: how the next token is chosen.
         max_new_tokens: an answer is cut off after this many.
@@ -46,19 +49,23 @@ def generate(
         label: the progress bar's name.
 
     Returns:
-        What was written after every prompt, without special tokens, leading space kept.
+        What was written after every prompt, without special tokens, leading space kept. An
+        encoder-decoder model's answer has no leading space.
 
     Raises:
         DataError: a prompt is empty.
     """
-    rows = [encode_prompt(tokenizer, prompt) for prompt in prompts]
+    opening = len(opening_of(model))
+    encode = encode_source if opening else encode_prompt
+    rows = [encode(tokenizer, prompt) for prompt in prompts]
     sizes = [(len(row) + max_new_tokens) * _BEAMS[decoding] for row in rows]
-    config = _config(tokenizer, decoding, max_new_tokens)
+    config = _config(model, tokenizer, decoding, max_new_tokens)
     written = [""] * len(rows)
     with bar(label, len(rows)) as advance, _own_defaults(model):
         for batch in by_length(sizes, batch_tokens):
             chosen = [rows[index] for index in batch]
-            answers = _answers(model, chosen, config, _processors(decoding, chosen))
+            spared = [opening] * len(chosen) if opening else _padding(chosen)
+            answers = _answers(model, chosen, config, _processors(decoding, spared))
             for index, answer in zip(batch, answers, strict=True):
                 written[index] = _text(tokenizer, answer)
             advance(len(batch))
@@ -72,13 +79,21 @@ def _text(tokenizer: PreTrainedTokenizerBase, tokens: list[int]) -> str:
     return text
 
 
-def _config(tokenizer: PreTrainedTokenizerBase, decoding: Decoding, max_new_tokens: int) -> Any:
+def _config(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    decoding: Decoding,
+    max_new_tokens: int,
+) -> Any:
     from transformers import GenerationConfig
 
+    start, *forced = opening_of(model) or (None,)
     return GenerationConfig(
         do_sample=False,
         num_beams=_BEAMS[decoding],
-        max_new_tokens=max_new_tokens,
+        max_new_tokens=max_new_tokens + len(forced),
+        decoder_start_token_id=start,
+        forced_bos_token_id=forced[0] if forced else None,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
@@ -90,7 +105,7 @@ def _own_defaults(model: Any) -> Iterator[None]:
     # `generate` fills what a config leaves open from the checkpoint's, penalties among it.
     from transformers import GenerationConfig
 
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    base = unwrapped(model)
     kept, base.generation_config = base.generation_config, GenerationConfig()
     try:
         yield
@@ -104,7 +119,8 @@ def _answers(
     import torch
 
     device = next(model.parameters()).device
-    tokens, mask = pad(rows, config.pad_token_id, "left")
+    opening = len(opening_of(model))
+    tokens, mask = pad(rows, config.pad_token_id, "right" if opening else "left")
     with torch.no_grad():
         whole = model.generate(
             input_ids=tokens.to(device),
@@ -112,12 +128,24 @@ def _answers(
             generation_config=config,
             logits_processor=processors,
         )
-    answers: list[list[int]] = whole[:, tokens.shape[1] :].tolist()
+    answers: list[list[int]] = whole[:, opening or tokens.shape[1] :].tolist()
     return answers
 
 
-def _processors(decoding: Decoding, rows: Sequence[Sequence[int]]) -> Any:
-    """Dr. LLaMA's processors, which act on the beams' log-probabilities; none by default."""
+def _padding(rows: Sequence[Sequence[int]]) -> list[int]:
+    """How many tokens of padding stand before every row."""
+    width = max(len(row) for row in rows)
+    return [width - len(row) for row in rows]
+
+
+def _processors(decoding: Decoding, spared: Sequence[int]) -> Any:
+    """Dr. LLaMA's processors, which act on the beams' log-probabilities; none by default.
+
+    Args:
+        decoding: whose.
+        spared: of every row, how many of its first tokens are not the text's: padding, or what
+            an encoder-decoder model's answers open with (BART's start token is its end token).
+    """
     from transformers import (
         LogitsProcessorList,
         RepetitionPenaltyLogitsProcessor,
@@ -127,15 +155,16 @@ def _processors(decoding: Decoding, rows: Sequence[Sequence[int]]) -> Any:
     if decoding == "default":
         return LogitsProcessorList()
     penalty = RepetitionPenaltyLogitsProcessor(_PENALTY)
-    width = max(len(row) for row in rows)
-    padding = [width - len(row) for row in rows for _ in range(_BEAMS[decoding])]
+    counts = [count for count in spared for _ in range(_BEAMS[decoding])]
 
-    def spare_padding(input_ids: Tensor, scores: Tensor) -> Tensor:
+    def spare(input_ids: Tensor, scores: Tensor) -> Tensor:
         # Where the end token pads, punishing padding would keep a batch's answers from ending.
         real = input_ids.clone()
-        for row, count in enumerate(padding):
+        for row, count in enumerate(counts):
+            if count >= input_ids.shape[1]:
+                return scores  # nothing is written yet
             real[row, :count] = input_ids[row, count]
         punished: Tensor = penalty(real, scores)
         return punished
 
-    return LogitsProcessorList([spare_padding, TemperatureLogitsWarper(_TEMPERATURE)])
+    return LogitsProcessorList([spare, TemperatureLogitsWarper(_TEMPERATURE)])

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from preceptor.evaluate.perplexity import MOST_NATS
+
 if TYPE_CHECKING:
     from numpy import float64, int64
     from numpy.typing import NDArray
@@ -94,7 +96,7 @@ def of_tokens(
         if found.shape != sizes.shape:
             raise ValueError(f"{len(found)} amounts for {len(sizes)} items")
         ratios = (found.sum() - np.append(0.0, found)) / (sizes.sum() - np.append(0.0, sizes))
-        values = np.exp(ratios) if metric == "perplexity" else ratios
+        values = np.exp(np.minimum(ratios, MOST_NATS)) if metric == "perplexity" else ratios
         pairs.append((float(values[0]), values[1:]))
     if metric == "perplexity":
         return _scores(pairs, (1.0, np.inf), lower_is_better=True)

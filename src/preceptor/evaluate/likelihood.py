@@ -1,13 +1,15 @@
-"""Label scores: how likely a decoder finds every label's answer."""
+"""Label scores: how likely a model finds every label's answer."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import product
+from typing import TYPE_CHECKING, Any
 
 from preceptor.models.batching import by_length, pad
 from preceptor.models.logits import can_be_sparse, logits_at
+from preceptor.models.pairs import encode_answer, encode_source, opening_of, unwrapped
 from preceptor.models.tokens import encode_answers
 from preceptor.progress import bar
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 
 _Tokens = tuple[int, ...]
+_Group = tuple[_Tokens, tuple[tuple[int, _Tokens], ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +60,10 @@ def label_scores(
     be larger for the longer one. There, other than in lm-evaluation-harness, every answer is
     scored with the end token behind it, which training supervises too.
 
+    An encoder-decoder model reads every prompt once, for all labels.
+
     Args:
-        model: a decoder in eval mode, with or without an adapter.
+        model: a decoder or an encoder-decoder model in eval mode, with or without an adapter.
         tokenizer: its tokenizer.
         prompts: what it reads.
         answers: what it would write for every label (" yes", ...), the same for all prompts.
@@ -73,6 +78,8 @@ def label_scores(
     """
     import numpy as np
 
+    if model.config.is_encoder_decoder:
+        return _pair_scores(model, tokenizer, prompts, answers, batch_tokens, label)
     passes = [one for i, text in enumerate(prompts) for one in _passes(tokenizer, i, text, answers)]
     scores = np.full((len(prompts), len(answers)), np.nan)
     sparse = can_be_sparse(model)
@@ -91,7 +98,13 @@ def _passes(
     tokenizer: PreTrainedTokenizerBase, number: int, prompt: str, answers: Sequence[str]
 ) -> Iterator[_Pass]:
     before, encoded = encode_answers(tokenizer, prompt, answers)
-    written = _told_apart([tuple(after) for after in encoded], tokenizer.eos_token_id)
+    for common, group in _groups(encoded, tokenizer.eos_token_id):
+        yield _Pass(number, (*before, *common), len(before) - 1, group)
+
+
+def _groups(encoded: Sequence[Sequence[int]], end: int) -> Iterator[_Group]:
+    """Answers that one row of tokens scores, and that row: the longest without its last token."""
+    written = _told_apart([tuple(answer) for answer in encoded], end)
     groups: dict[_Tokens, list[tuple[int, _Tokens]]] = {}
     on_the_way: dict[_Tokens, _Tokens] = {}
     for label, after in sorted(enumerate(written), key=lambda one: -len(one[1])):
@@ -100,7 +113,7 @@ def _passes(
         for start in _starts(common):
             on_the_way.setdefault(start, common)
     for common, group in groups.items():
-        yield _Pass(number, (*before, *common), len(before) - 1, tuple(group))
+        yield common, tuple(group)
 
 
 def _told_apart(answers: list[_Tokens], end: int) -> list[_Tokens]:
@@ -133,3 +146,59 @@ def _log_probabilities(
 
 def _total(logs: Tensor, answer: _Tokens) -> float:
     return float(logs[range(len(answer)), answer].double().sum())
+
+
+def _pair_scores(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[str],
+    answers: Sequence[str],
+    batch_tokens: int,
+    label: str,
+) -> np.ndarray:
+    """The scores of an encoder-decoder model, whose answers are the same after every prompt."""
+    import numpy as np
+
+    sources = [encode_source(tokenizer, prompt) for prompt in prompts]
+    encoded = [encode_answer(tokenizer, answer) for answer in answers]
+    groups = list(_groups(encoded, tokenizer.eos_token_id))
+    scores = np.full((len(prompts), len(answers)), np.nan)
+    sparse, written = can_be_sparse(model), max(len(common) for common, _ in groups)
+    with bar(label, len(prompts)) as advance:
+        for batch in by_length([(len(one), written) for one in sources], batch_tokens):
+            read = _read(model, tokenizer.pad_token_id, [sources[index] for index in batch])
+            for common, group in groups:
+                logs = _written(model, read, common, sparse)
+                for row, (number, answer) in product(range(len(batch)), group):
+                    scores[batch[row], number] = _total(logs[row], answer)
+            advance(len(batch))
+    return scores
+
+
+def _read(model: PreTrainedModel, pad_id: int, sources: Sequence[Sequence[int]]) -> dict[str, Any]:
+    """What the encoder makes of some prompts, as the model takes it in their place."""
+    import torch
+
+    device = next(model.parameters()).device
+    tokens, mask = (value.to(device) for value in pad(sources, pad_id))
+    with torch.no_grad():
+        states = unwrapped(model).get_encoder()(input_ids=tokens, attention_mask=mask)
+    return {"encoder_outputs": states, "attention_mask": mask}
+
+
+def _written(model: PreTrainedModel, read: dict[str, Any], common: _Tokens, sparse: bool) -> Tensor:
+    """Log-probabilities behind the opening and behind each of an answer's first tokens.
+
+    Returns:
+        [prompts, answer tokens, vocabulary].
+    """
+    import torch
+
+    opening, mask = opening_of(model), read["attention_mask"]
+    row = torch.tensor([*opening, *common], device=mask.device)
+    tokens = row.repeat(len(mask), 1)
+    at = torch.zeros_like(tokens, dtype=torch.bool)
+    at[:, len(opening) - 1 :] = True
+    with torch.no_grad():
+        logits = logits_at(model, {**read, "decoder_input_ids": tokens}, at, sparse)
+    return logits.log_softmax(-1).view(len(mask), len(common) + 1, -1)

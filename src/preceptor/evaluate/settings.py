@@ -1,4 +1,4 @@
-"""How a decoder's answers are drawn from it."""
+"""How a student's answers are drawn from it."""
 
 from __future__ import annotations
 
@@ -6,4 +6,5 @@ from typing import Literal
 
 Decoding = Literal["default", "drllama"]
 """`default`: greedy, no penalty. `drllama`: beams of 5, repetition penalty 2.0 over prompt and
-answer, temperature 0.8 on the beam scores (Dr. LLaMA, section 4.1 and the authors' notebook)."""
+answer, temperature 0.8 on the beam scores (Dr. LLaMA, section 4.1 and the authors' notebook). A
+seq2seq student's prompt stands in its encoder, so the penalty covers its answer alone."""

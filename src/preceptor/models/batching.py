@@ -9,9 +9,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+Size = int | tuple[int, ...]
+"""Tokens of a row; of what is padded apart (source and target) one number each."""
+
+
 def cut(
     order: Iterable[int],
-    lengths: Sequence[int],
+    lengths: Sequence[Size],
     max_tokens: int,
     max_rows: int | None = None,
     *,
@@ -27,21 +31,33 @@ def cut(
         packed: rows stand one behind the other, so nothing is padded.
     """
     batches: list[list[int]] = []
-    widest = total = 0
+    widest: tuple[int, ...] = ()
+    total = 0
     for row in order:
-        widest, total = max(widest, lengths[row]), total + lengths[row]
+        parts = _parts(lengths[row])
+        widest = tuple(map(max, widest, parts)) if batches else parts
+        total += sum(parts)
         size = len(batches[-1]) + 1 if batches else 1
-        tokens = total if packed else widest * size
+        tokens = total if packed else sum(widest) * size
         if not batches or tokens > max_tokens or (max_rows is not None and size > max_rows):
             batches.append([])
-            widest = total = lengths[row]
+            widest, total = parts, sum(parts)
         batches[-1].append(row)
     return batches
 
 
-def by_length(lengths: Sequence[int], max_tokens: int) -> list[list[int]]:
+def _parts(size: Size) -> tuple[int, ...]:
+    return (size,) if isinstance(size, int) else size
+
+
+def tokens_of(size: Size) -> int:
+    """All tokens of a row."""
+    return sum(_parts(size))
+
+
+def by_length(lengths: Sequence[Size], max_tokens: int) -> list[list[int]]:
     """Cut rows into batches of like length, the longest first: a batch too large fails at once."""
-    order = sorted(range(len(lengths)), key=lambda row: -lengths[row])
+    order = sorted(range(len(lengths)), key=lambda row: -tokens_of(lengths[row]))
     return cut(order, lengths, max_tokens)
 
 

@@ -27,12 +27,12 @@ from preceptor import __version__
 from preceptor.errors import WeightsError
 from preceptor.models.files import sha256
 from preceptor.models.kinds import Kind, kind_of, read_config, wrong_kind
+from preceptor.models.loading import load_tokenizer
 from preceptor.models.pickled import Source, find, pickles
 from preceptor.models.verify import (
     ModelClass,
     Written,
     check_loads,
-    check_tokenizer,
     floating_types,
     model_class,
 )
@@ -70,7 +70,7 @@ def convert(source: str, out: Path, kind: Kind | None = None) -> dict[str, Any]:
     files = pickles(found)
     config, kind = _config(found, kind)
     weights = Weights(found.ref, found.folder)
-    check_tokenizer(weights)
+    load_tokenizer(weights)
     model = model_class(weights, kind)
     with _alone(out), _terminable(), new_folder(out) as draft:
         _copy_small(found.folder, draft)

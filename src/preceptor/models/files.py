@@ -9,8 +9,10 @@ from preceptor.store.atomic import write_text
 from preceptor.store.cache import cache_folder
 from preceptor.store.fingerprint import file_hash, fingerprint
 
-# Everything that changes what a model computes: not its README.
+# Everything that changes what a model computes: not its README, nor where it came from, which
+# names paths as they were written when it was converted or saved.
 _MODEL_FILES = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja")
+_ORIGINS = ("converted.json", "base.json")
 
 
 def remembered(path: Path, fact: str, read: Callable[[Path], str]) -> str:
@@ -37,7 +39,7 @@ def sha256(path: Path) -> str:
 def model_hash(folder: Path) -> str:
     """SHA-256 over the files of a model folder that decide what it computes."""
     files = sorted({path for pattern in _MODEL_FILES for path in folder.glob(pattern)})
-    return fingerprint({path.name: sha256(path) for path in files})
+    return fingerprint({path.name: sha256(path) for path in files if path.name not in _ORIGINS})
 
 
 def quantization(path: Path) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -78,17 +78,44 @@ def load_tokenizer(weights: Weights) -> PreTrainedTokenizerBase:
     token does not hide the end of an answer.
 
     Raises:
-        WeightsError: there is no tokenizer, or it has neither pad nor end token.
+        WeightsError: there is no tokenizer (transformers would make up an almost empty one), or
+            it has neither pad nor end token.
     """
-    from transformers import AutoTokenizer
-
-    with told(weights), quiet():
-        tokenizer = AutoTokenizer.from_pretrained(weights.folder, trust_remote_code=False)
+    tokenizer = _load_tokenizer(weights)
     if tokenizer.pad_token_id is None:
         if tokenizer.eos_token_id is None:
             raise WeightsError("the tokenizer has no pad and no end token", where=weights.ref)
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
+
+
+_VOCABULARIES = ("tokenizer.json", "vocab*", "*.model", "merges.txt")
+
+
+def _load_tokenizer(weights: Weights) -> PreTrainedTokenizerBase:
+    from transformers import AutoTokenizer
+
+    try:
+        with told(weights), quiet():
+            tokenizer = AutoTokenizer.from_pretrained(weights.folder, trust_remote_code=False)
+    except WeightsError as error:
+        if any(path for name in _VOCABULARIES for path in weights.folder.glob(name)):
+            raise
+        raise _no_tokenizer(weights, _VOCABULARIES) from error
+    needed = {*tokenizer.vocab_files_names.values(), "tokenizer.json"}
+    present = any((weights.folder / name).is_file() for name in needed)
+    if tokenizer.vocab_files_names and not present:
+        raise _no_tokenizer(weights, sorted(needed))
+    return tokenizer
+
+
+def _no_tokenizer(weights: Weights, expected: Sequence[str]) -> WeightsError:
+    return WeightsError(
+        "there is no tokenizer beside the weights",
+        where=weights.ref,
+        expected=f"one of {', '.join(expected)}",
+        fix="put the tokenizer's files into its folder (of the model that it was made from)",
+    )
 
 
 @contextmanager

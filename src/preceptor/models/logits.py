@@ -1,6 +1,6 @@
 """Logits where they are needed and nowhere else.
 
-A decoder's head is its largest matrix product (vocabulary x width), and training on an answer or
+The head of a decoder (or of an encoder-decoder model's) is its largest matrix product (vocabulary x width), and training on an answer or
 scoring a label needs it at a few positions of hundreds. A hook in front of the head keeps those
 positions alone; all that a family does behind its head (scaling, soft caps) goes on as it is.
 """
@@ -19,9 +19,10 @@ def logits_at(model: nn.Module, inputs: dict[str, Tensor], at: Tensor, sparse: b
     """Run a decoder and return its logits at chosen positions.
 
     Args:
-        model: a decoder, with or without an adapter.
-        inputs: ``input_ids`` and ``attention_mask``, [rows, tokens].
-        at: [rows, tokens], true where logits are wanted.
+        model: a decoder or an encoder-decoder model, with or without an adapter.
+        inputs: ``input_ids`` and ``attention_mask``, [rows, tokens]; of an encoder-decoder model
+            ``decoder_input_ids`` beside them, or in place of ``input_ids`` ``encoder_outputs``.
+        at: [rows, tokens] (of the decoder), true where logits are wanted.
         sparse: compute no others; only where :func:`can_be_sparse` says so.
 
     Returns:
@@ -53,6 +54,8 @@ def can_be_sparse(model: nn.Module) -> bool:
     device = next(model.parameters()).device
     tokens = torch.arange(3, device=device)[None]
     inputs = {"input_ids": tokens, "attention_mask": torch.ones_like(tokens)}
+    if model.config.is_encoder_decoder:  # type: ignore[union-attr]
+        inputs["decoder_input_ids"] = tokens
     at = tokens != 1
     training = model.training
     model.eval()

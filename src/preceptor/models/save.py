@@ -35,7 +35,8 @@ def save(
     What was not trained is not written: of an adapter ``PeftModel.from_pretrained`` loads it
     onto the base that ``adapter_config.json`` names (the exported folder of a GGUF); of a model
     with frozen parameters ``trained.safetensors`` holds the others, by their names. A model
-    that was trained whole is written whole. ``base.json`` holds the form, the base's reference,
+    that was trained whole is written whole, and so is a pair of encoders, some of whose weights
+    were drawn and are in no file. ``base.json`` holds the form, the base's reference,
     hash and note, and whether the head shares the embedding's weights.
 
     Args:
@@ -45,7 +46,7 @@ def save(
         folder: where to; appears whole, and replaces what was there.
         weights: what the student was loaded from.
     """
-    kind, base, form = student_kind(model), weights.pinned(), _form(model)
+    kind, base, form = student_kind(model), weights.pinned(), _form(model, weights)
     record = {
         "kind": kind,
         "labels": list(model.config.id2label.values()) if kind == "encoder" else None,
@@ -61,9 +62,11 @@ def save(
         write_json(draft / BASE, record)
 
 
-def _form(model: PreTrainedModel) -> Form:
+def _form(model: PreTrainedModel, weights: Weights) -> Form:
     if hasattr(model, "peft_config"):
         return "adapter"
+    if weights.parts:
+        return "whole"
     frozen = any(not value.requires_grad for value in model.parameters())
     return "trained" if frozen else "whole"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from preceptor.errors import WeightsError
 from preceptor.models.kinds import Kind, read_config, wrong_kind
-from preceptor.models.loading import load_config, load_tokenizer, told
+from preceptor.models.loading import load_config, told
 from preceptor.models.quiet import quiet
 from preceptor.models.unpickle import digest
 from preceptor.models.weights import Weights
@@ -86,36 +85,6 @@ def _class(config: PreTrainedConfig, kind: Kind) -> type[PreTrainedModel] | None
     mapped: Any = autos[kind]._model_mapping.get(type(config), None)
     made: type[PreTrainedModel] | None = mapped[0] if isinstance(mapped, tuple) else mapped
     return made
-
-
-def check_tokenizer(weights: Weights) -> None:
-    """Refuse a folder without a tokenizer: transformers would make up an empty one.
-
-    Raises:
-        WeightsError: there is none, or it cannot be loaded.
-    """
-    try:
-        tokenizer = load_tokenizer(weights)
-    except WeightsError as error:
-        if any(path for name in _VOCABULARIES for path in weights.folder.glob(name)):
-            raise
-        raise _no_tokenizer(weights, _VOCABULARIES) from error
-    needed = {*tokenizer.vocab_files_names.values(), "tokenizer.json"}
-    present = any((weights.folder / name).is_file() for name in needed)
-    if tokenizer.vocab_files_names and not present:
-        raise _no_tokenizer(weights, sorted(needed))
-
-
-_VOCABULARIES = ("tokenizer.json", "vocab*", "*.model", "merges.txt")
-
-
-def _no_tokenizer(weights: Weights, expected: Sequence[str]) -> WeightsError:
-    return WeightsError(
-        "there is no tokenizer beside the checkpoint",
-        where=weights.ref,
-        expected=f"one of {', '.join(expected)}",
-        fix="put the tokenizer's files into its folder (of the model that it was made from)",
-    )
 
 
 def floating_types(folder: Path, written: Written) -> list[str]:

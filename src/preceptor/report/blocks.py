@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import ClassVar
 
@@ -97,6 +97,12 @@ class Table:
         """The columns under their shared headings, in order; "" for those that have none."""
         together = groupby(self.columns, key=lambda column: column.group)
         return [(group, list(columns)) for group, columns in together]
+
+    def without(self, *keys: str) -> Table:
+        """The same table without some of its columns."""
+        kept = [n for n, column in enumerate(self.columns) if column.key not in keys]
+        rows = [replace(row, values=tuple(row.values[n] for n in kept)) for row in self.rows]
+        return replace(self, columns=tuple(self.columns[n] for n in kept), rows=tuple(rows))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from preceptor.report.cell import Cell
 from preceptor.report.groups import Group, chosen
 from preceptor.report.numbers import count
-from preceptor.report.results import Cell, Results
+from preceptor.report.results import Results
 
 
 @dataclass(frozen=True, slots=True)

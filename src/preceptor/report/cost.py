@@ -7,9 +7,10 @@ from statistics import fmean
 
 from preceptor.report.accounts import made, number
 from preceptor.report.blocks import Column, Row, Table, words
+from preceptor.report.cell import Cell
 from preceptor.report.groups import students
 from preceptor.report.numbers import count, duration, money, short, size
-from preceptor.report.results import Arm, Cell, Results, Usage
+from preceptor.report.results import Arm, Results, Usage
 
 _USAGE_NOTES = (
     "Tokens and cost are those of all answers used, whenever they were paid; those from the "

@@ -13,10 +13,11 @@ from preceptor.report import svg
 from preceptor.report.accounts import asked, reason_title, rejections_of
 from preceptor.report.blocks import Figure, Value
 from preceptor.report.groups import Group, arms_of
+from preceptor.report.measures import headline
 from preceptor.report.numbers import LEVEL, metric, share
 from preceptor.report.results import Results
 from preceptor.report.tables import arms_table
-from preceptor.report.verdict import compared, group_title, headline, named
+from preceptor.report.verdict import compared, group_title, named
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

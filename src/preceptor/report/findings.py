@@ -7,10 +7,11 @@ from statistics import fmean
 from preceptor.report.accounts import smaller_arms
 from preceptor.report.control import Beside, beside
 from preceptor.report.groups import Group, arms_of, chosen, groups
+from preceptor.report.measures import headline
 from preceptor.report.numbers import count, listed, metric, plural, share
 from preceptor.report.results import Results
 from preceptor.report.tables import budget_words
-from preceptor.report.verdict import group_title, headline, made_arms, named
+from preceptor.report.verdict import group_title, made_arms, named
 
 
 def shown(results: Results) -> list[str]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from preceptor.report.results import Cell, Metrics, Results
+from preceptor.report.cell import Cell
+from preceptor.report.results import Results
+from preceptor.report.scores import Metrics
 
 Group = tuple[str, str]
 """A student and a reading: what one table of arms is about."""
@@ -35,6 +37,17 @@ def chosen(
         metrics = cell.splits.get(split, {}).get(reading)
         if cell.chosen and cell.student == student and metrics and arm in (None, cell.arm):
             yield cell, metrics
+
+
+def first_reading(results: Results, student: str) -> str | None:
+    """The reading that a student's comparisons rest on: the first that it was scored by."""
+    found = [cell.splits.get("test", {}) for cell in results.cells if cell.student == student]
+    return next((reading for readings in found for reading in readings), None)
+
+
+def untuned(results: Results) -> list[str]:
+    """The students that are not trained at all."""
+    return list(dict.fromkeys(cell.student for cell in results.cells if cell.method == "base"))
 
 
 def students(results: Results) -> list[str]:

@@ -21,17 +21,23 @@ class Metric:
         title: its name in a sentence.
         unit: what differences are called ("points"); empty for a bare number.
         scale: what the stored value is multiplied by.
-        decimals: places behind the point.
+        decimals: places behind the point; a bare number of three digits or more keeps one.
+        over: what it is counted over where a task has several such things ("all tokens").
+        lower_is_better: its direction.
     """
 
     title: str
     unit: str = ""
     scale: float = 1.0
     decimals: int = 3
+    over: str = ""
+    lower_is_better: bool = False
 
     def show(self, value: float) -> str:
         """A value of the metric, as ``63.6``."""
-        return _signless(value * self.scale, self.decimals)
+        scaled = value * self.scale
+        large = abs(scaled) >= 100 and not self.unit
+        return _signless(scaled, min(1, self.decimals) if large else self.decimals)
 
     def change(self, value: float) -> str:
         """A difference with its sign, as ``+2.3``."""
@@ -52,11 +58,29 @@ class Metric:
         name = self.title[:1].upper() + self.title[1:]
         return f"{name}, %" if self.unit == "points" else name
 
+    @property
+    def column(self) -> str:
+        """The heading under a shared one that says what it is counted over."""
+        return self.heading.replace(f" over {self.over}", "")
 
+    @property
+    def better(self) -> str:
+        """Which way is better, in words."""
+        return "lower is better" if self.lower_is_better else "higher is better"
+
+
+ANSWER, ALL = "the answers", "all tokens"
+"""what a text task's figures are counted over"""
 _METRICS = {
     "macro_f1": Metric("macro-F1", "points", 100.0, 1),
     "accuracy": Metric("accuracy", "points", 100.0, 1),
-    "log_loss": Metric("log-loss"),
+    "log_loss": Metric("log-loss", lower_is_better=True),
+    "perplexity": Metric("perplexity", over=ANSWER, lower_is_better=True),
+    "next_token_accuracy": Metric("next-token accuracy", "points", 100.0, 1, ANSWER),
+    "perplexity_all": Metric(f"perplexity over {ALL}", over=ALL, lower_is_better=True),
+    "next_token_accuracy_all": Metric(
+        f"next-token accuracy over {ALL}", "points", 100.0, 1, over=ALL
+    ),
 }
 
 

@@ -7,55 +7,20 @@ a default that means "not there"; the page says so where it would have shown it.
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from preceptor.errors import DataError, StaleRunError
+from preceptor.report.cell import Cell, Failed
+from preceptor.report.scores import Baseline, Comparison, MethodComparison, Number, Score
 
 FORMAT = 1
 RESULTS = "results.json"
 
 
-def _finite(value: object) -> object:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-Number = Annotated[float | None, BeforeValidator(_finite)]
-"""A number, or None where there is none (NaN and infinities are none)."""
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class LabelScore(_Part):
-    """The scores of one label."""
-
-    precision: Number = None
-    recall: Number = None
-    f1: Number = None
-    support: int = 0
-    predicted: int = 0
-
-
-class Metrics(_Part):
-    """The scores of one set of predictions."""
-
-    accuracy: Number = None
-    macro_f1: Number = None
-    log_loss: Number = None
-    n: int = 0
-    unparsed: int = 0
-    """how many answers gave no label"""
-    per_label: dict[str, LabelScore] = {}
-    confusion: list[list[int]] = []
-    """one row per true label; one column per predicted label, then one for unparsed"""
-
-
-class Usage(_Part):
+class Usage(BaseModel, frozen=True):
     """What was asked of a teacher; tokens and cost of all answers used, whenever paid."""
 
     calls: int = 0
@@ -72,7 +37,7 @@ class Usage(_Part):
     currency: str | None = None
 
 
-class Teacher(_Part):
+class Teacher(BaseModel, frozen=True):
     """The large model."""
 
     name: str = ""
@@ -82,7 +47,7 @@ class Teacher(_Part):
     usage: Usage | None = None
 
 
-class ArmSeed(_Part):
+class ArmSeed(BaseModel, frozen=True):
     """One seed's made data of an arm."""
 
     seed: int
@@ -96,135 +61,28 @@ class ArmSeed(_Part):
     usage: Usage | None = None
 
 
-class Arm(_Part):
+class Arm(BaseModel, frozen=True):
     """A training set."""
 
     operation: str = ""
     seeds: list[ArmSeed] = []
 
 
-class Baseline(_Part):
-    """Scores that need no training."""
-
-    name: str
-    split: str = "test"
-    seed: int | None = None
-    metrics: Metrics
-
-
-class Weights(_Part):
-    """What a student started from."""
-
-    ref: str = ""
-    note: str | None = None
-    stands_for: str | None = None
-    """the model that a paper used, where this one is a substitute for it"""
-
-
-class Cell(_Part):
-    """One student, trained on one arm with one setting and one seed."""
-
-    id: str
-    arm: str
-    student: str
-    seed: int
-    kind: str = ""
-    method: str = ""
-    setting: dict[str, Any] = {}
-    budget: dict[str, float] = {}
-    """the student's own budget; empty where it is the study's"""
-    rows: int | None = None
-    splits: dict[str, dict[str, Metrics]] = {}
-    trainable_parameters: int | None = None
-    total_parameters: int | None = None
-    updates: int | None = None
-    tokens: int | None = None
-    seconds: Number = None
-    scoring_seconds: Number = None
-    peak_memory_bytes: int | None = None
-    precision: str | None = None
-    cut: dict[str, int] = {}
-    path: str | None = None
-    weights: Weights | None = None
-    chosen: bool = True
-    """whether validation chose this setting for this arm, student and seed"""
-
-
-class Failed(_Part):
-    """A cell that ended in an error."""
-
-    id: str
-    error: str = ""
-
-
-Outcome = Literal["better", "worse", "unclear", "other"]
-_OUTCOMES: dict[str, Outcome] = {
-    "better": "better",
-    "helped": "better",
-    "worse": "worse",
-    "hurt": "worse",
-    "no evidence": "unclear",
-    "no evidence either way": "unclear",
-}
-
-
-class Comparison(_Part):
-    """One arm against another on the same test items."""
-
-    student: str
-    reading: str
-    arm: str
-    against: str
-    metric: str
-    difference: Number = None
-    low: Number = None
-    high: Number = None
-    seeds: int = 0
-    items: int = 0
-    verdict: str = ""
-    scope: str = "seeds and items"
-
-    @property
-    def outcome(self) -> Outcome:
-        """The verdict as the page's marks know it; ``other`` is shown in its own words."""
-        return _OUTCOMES.get(self.verdict.strip().lower(), "other")
-
-    @property
-    def of_items_only(self) -> bool:
-        """Whether the interval covers the test items alone, as with a single seed."""
-        return self.scope.startswith("items only")
-
-
-class Score(_Part):
-    """An arm's mean over seeds with its interval."""
-
-    student: str
-    arm: str
-    reading: str
-    metric: str
-    setting: dict[str, Any] | str | None = None
-    """None or "chosen": each seed's setting as validation chose it"""
-    mean: Number = None
-    low: Number = None
-    high: Number = None
-    seeds: int = 0
-
-
-class Dropped(_Part):
+class Dropped(BaseModel, frozen=True):
     """A row of the input that was not used."""
 
     where: str = ""
     reason: str = ""
 
 
-class Leakage(_Part):
+class Leakage(BaseModel, frozen=True):
     """What stands in more than one split."""
 
     rows: list[dict[str, Any]] = []
     examples: list[dict[str, Any]] = []
 
 
-class Data(_Part):
+class Data(BaseModel, frozen=True):
     """The examples."""
 
     reader: str = ""
@@ -238,7 +96,7 @@ class Data(_Part):
     leakage: Leakage | None = None
 
 
-class Task(_Part):
+class Task(BaseModel, frozen=True):
     """What an example means."""
 
     kind: str = ""
@@ -247,14 +105,14 @@ class Task(_Part):
     loss: str | None = None
 
 
-class ReportOptions(_Part):
+class ReportOptions(BaseModel, frozen=True):
     """What the study asks of its page."""
 
     publish_texts: bool = True
     """false leaves out every text of an example, for data whose licence forbids showing it"""
 
 
-class Results(_Part):
+class Results(BaseModel, frozen=True):
     """All of ``results.json``."""
 
     format: int
@@ -275,6 +133,7 @@ class Results(_Part):
     cells: list[Cell] = []
     failed: list[Failed] = []
     comparisons: list[Comparison] = []
+    method_comparisons: list[MethodComparison] = []
     scores: list[Score] = []
     best: str | None = None
     command: str | None = None

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from preceptor.report import accounts, confusion, cost, figures, findings, samples, tables
 from preceptor.report.blocks import Block, Bullets, Code, Fold, Heading, Prose, Section, Side
+from preceptor.report.cell import Cell
 from preceptor.report.groups import groups, students
 from preceptor.report.numbers import plural
-from preceptor.report.results import Cell, Results
+from preceptor.report.results import Results
 from preceptor.report.verdict import group_title
 
 STUDY = "study.yaml"

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from statistics import fmean
 
 from preceptor.report.blocks import Column, Row, Table, Value, missing, words
+from preceptor.report.cell import Cell
 from preceptor.report.groups import Group, arms_of, chosen
-from preceptor.report.numbers import LEVEL, count, metric, plural, setting, share
-from preceptor.report.results import Baseline, Cell, Comparison, Metrics, Results, Score
-from preceptor.report.verdict import compared, group_title, headline
+from preceptor.report.measures import (
+    by_words,
+    counted,
+    headline,
+    is_text,
+    metrics_of,
+)
+from preceptor.report.numbers import LEVEL, count, metric, setting, share
+from preceptor.report.results import Results
+from preceptor.report.scores import Baseline, Comparison, Metrics, Score
+from preceptor.report.verdict import compared, group_title
 
 
 def budget_words(results: Results, group: Group | None = None) -> str:
@@ -22,12 +30,6 @@ def budget_words(results: Results, group: Group | None = None) -> str:
     if epochs := budget.get("epochs"):
         return f"all arms at equal epochs ({epochs:g}), so larger arms get more updates"
     return "training budget not recorded"
-
-
-def metrics_of(results: Results) -> list[str]:
-    """The metrics that the arms are scored by, the headline's first."""
-    names = [score.metric for score in results.scores] or ["macro_f1", "accuracy"]
-    return list(dict.fromkeys([headline(results), *names]))
 
 
 def score_of(results: Results, group: Group, arm: str, name: str) -> Value:
@@ -72,30 +74,48 @@ def arms_table(results: Results, group: Group) -> Table:
     against = _against(results, group)
     rows = [_arm_row(results, group, arm, names, against) for arm in arms]
     rows += [_baseline_row(*item, names, against) for item in _baselines(results)]
-    uneven = len({cell.updates for cell, _ in chosen(results, group)}) > 1
-    if not uneven:
-        rows = [replace(row, values=row.values[:-1]) for row in rows]
     student, reading = group
     title = group_title(results, group)
-    return Table(
+    table = Table(
         name="arms",
         caption=f"{title}: scores on the test set, {budget_words(results, group)}.",
         columns=(
             Column("arm", "Arm", numeric=False),
             Column("seeds", "Seeds"),
             Column("rows", "Rows"),
-            *(Column(name, metric(name).heading) for name in names),
+            *score_columns(names),
             *(
                 Column(f"minus_{name}", f"to {name}", group=_differences(results))
                 for name in against
             ),
             Column("unparsed", "Unparsed"),
-            *([Column("updates", "Updates")] if uneven else []),
+            Column("updates", "Updates"),
         ),
         rows=tuple(rows),
         context=(("student", student), ("reading", reading)),
-        notes=(*_arms_notes(results, against), *_weights_notes(results, student)),
+        notes=(*_arms_notes(results, group, against), *_weights_notes(results, student)),
     )
+    even = len({cell.updates for cell, _ in chosen(results, group)}) < 2
+    idle = {"updates": even, "unparsed": is_text(results)}
+    return table.without(*(key for key, is_idle in idle.items() if is_idle))
+
+
+def score_columns(names: Sequence[str]) -> list[Column]:
+    """A column a metric; those of a text task under what they are counted over."""
+    over = {name: metric(name).over for name in names}
+    shared = len(set(over.values())) > 1
+    return [
+        Column(name, metric(name).column, group=f"Over {over[name]}")
+        if shared and over[name]
+        else Column(name, metric(name).heading)
+        for name in names
+    ]
+
+
+def direction(names: Sequence[str]) -> list[str]:
+    """Of which metrics less is better, in words; nothing where it is so of none."""
+    lower = [metric(name).title for name in names if metric(name).lower_is_better]
+    return [f"Of {listed(lower)} lower is better."] if lower else []
 
 
 def _against(results: Results, group: Group) -> list[str]:
@@ -110,20 +130,18 @@ def _differences(results: Results) -> str:
     return f"Difference in {show.title}" + (f", {show.unit}" if show.unit else "")
 
 
-def _arms_notes(results: Results, against: list[str]) -> list[str]:
+def _arms_notes(results: Results, group: Group, against: list[str]) -> list[str]:
     notes = [f"Means over seeds, below them the {LEVEL} interval."]
-    if not all(cell.chosen for cell in results.cells):
-        notes.append(f"Each arm at the setting that validation chose{_by(results)}.")
+    if not all(cell.chosen for cell in results.cells if cell.student == group[0]):
+        by = by_words(results, group[0])
+        notes.append(f"Each arm at the setting that validation chose{by}.")
+    notes += [*direction(metrics_of(results)), *counted(results, [group])]
     if against:
         notes.append("Differences are paired by seed and test item: ▲ better, ▼ worse;")
         notes.append("without a mark there is no evidence either way.")
     if results.baselines:
         notes.append("In italics: baselines, which are not trained students.")
     return notes
-
-
-def _by(results: Results) -> str:
-    return f" (by {metric(results.choose_by).title})" if results.choose_by else ""
 
 
 def _weights_notes(results: Results, student: str) -> list[str]:
@@ -145,16 +163,17 @@ def _arm_row(results: Results, group: Group, arm: str, names: list[str], against
         (
             words(arm, tag="best on validation" if best else ""),
             Value(str(len(found)), len(found)),
-            _mean_count([cell.rows for cell, _ in found]),
+            mean_count([cell.rows for cell, _ in found]),
             *(score_of(results, group, arm, name) for name in names),
             *differences,
             _unparsed([metrics for _, metrics in found]),
-            _mean_count([cell.updates for cell, _ in found]),
+            mean_count([cell.updates for cell, _ in found]),
         )
     )
 
 
-def _mean_count(numbers: Iterable[int | None]) -> Value:
+def mean_count(numbers: Iterable[int | None]) -> Value:
+    """The mean of some counts."""
     known = [number for number in numbers if number is not None]
     mean = fmean(known) if known else 0.0
     return Value(count(round(mean, 1)), mean) if known else missing("not recorded")
@@ -199,7 +218,7 @@ def _baseline_row(name: str, items: list[Baseline], names: list[str], against: l
             words(name, tag="baseline"),
             seeded,
             missing("not trained"),
-            *(_mean(metric_name, [item.metrics for item in items]) for metric_name in names),
+            *(mean_of(metric_name, [item.metrics for item in items]) for metric_name in names),
             *(missing("baselines are not compared") for _ in against),
             _unparsed([item.metrics for item in items]),
             missing("not trained"),
@@ -208,54 +227,7 @@ def _baseline_row(name: str, items: list[Baseline], names: list[str], against: l
     )
 
 
-def _mean(name: str, found: Iterable[Metrics]) -> Value:
+def mean_of(name: str, found: Iterable[Metrics]) -> Value:
+    """The mean of a metric over some scores."""
     known = [value for item in found if (value := getattr(item, name, None)) is not None]
     return Value(metric(name).show(fmean(known)), fmean(known)) if known else missing("not scored")
-
-
-def settings_table(results: Results, group: Group) -> Table | None:
-    """Every setting tried and how often validation chose it; None if there was one only."""
-    cells = [c for c in results.cells if c.student == group[0] and group[1] in _test(c)]
-    tried = list(dict.fromkeys((c.arm, c.method, setting(c.setting)) for c in cells))
-    if len({(method, text) for _, method, text in tried}) < 2:
-        return None
-    names = metrics_of(results)
-    checked = list(dict.fromkeys([*([results.choose_by] if results.choose_by else []), *names]))
-    columns = [Column("arm", "Arm", numeric=False), Column("setting", "Setting", numeric=False)]
-    columns += [Column(f"validation_{n}", metric(n).heading, group="Validation") for n in checked]
-    columns += [Column(f"test_{n}", metric(n).heading, group="Test") for n in names]
-    student, reading = group
-    return Table(
-        name="settings",
-        caption=f"{group_title(results, group)}: settings tried, means over seeds.",
-        columns=(*columns, Column("chosen", "Chosen in")),
-        rows=tuple(
-            _setting_row(cells, group[1], key, {"validation": checked, "test": names})
-            for key in tried
-        ),
-        context=(("student", student), ("reading", reading)),
-        notes=(
-            f"Validation chose{_by(results)}; the test scores took no part in the choice.",
-            "The largest test score of this table is not a fair estimate of anything.",
-        ),
-    )
-
-
-def _test(cell: Cell) -> dict[str, Metrics]:
-    return cell.splits.get("test", {})
-
-
-def _setting_row(
-    cells: list[Cell], reading: str, key: tuple[str, str, str], shown: dict[str, list[str]]
-) -> Row:
-    same = [c for c in cells if (c.arm, c.method, setting(c.setting)) == key]
-    times = sum(cell.chosen for cell in same)
-    scores = [
-        _mean(name, [m for c in same if (m := c.splits.get(split, {}).get(reading))])
-        for split, names in shown.items()
-        for name in names
-    ]
-    in_words = f"{times} of {plural(len(same), 'seed')}"
-    text = f"{key[1]}, {key[2]}" if key[1] else key[2]
-    fields = (words(key[0]), words(text), *scores, Value(in_words, times))
-    return Row(fields, "chosen" if times else "")

@@ -7,15 +7,17 @@ from typing import Literal
 
 from preceptor.report.control import beside
 from preceptor.report.groups import Group, arms_of, groups
+from preceptor.report.measures import headline
 from preceptor.report.numbers import LEVEL, Metric, listed, metric, plural
-from preceptor.report.results import Comparison, Results
+from preceptor.report.results import Results
+from preceptor.report.scores import Comparison, Difference, MethodComparison
 
-HEADLINE = "macro_f1"
 CONTROLS = ("none", "repeat", "gold")
 READINGS = {
     "generation": "answers generated and read",
     "likelihood": "likeliest label",
     "classifier": "classifier",
+    "next_token": "texts foreseen token by token",
 }
 Sign = Literal["better", "partly", "worse", "unclear", "nothing"]
 
@@ -37,13 +39,6 @@ class Verdict:
     short: tuple[tuple[Sign, str], ...]
     arms: tuple[tuple[str, str], ...]
     more: tuple[str, ...]
-
-
-def headline(results: Results) -> str:
-    """The metric that the verdict speaks of: macro-F1, else the first one compared."""
-    names = [item.metric for item in results.comparisons]
-    names += [item.metric for item in results.scores]
-    return HEADLINE if HEADLINE in names or not names else names[0]
 
 
 def group_title(results: Results, group: Group) -> str:
@@ -191,7 +186,7 @@ def _other_metrics(results: Results, group: Group, none: str, facts: list[Compar
     )
 
 
-def change(fact: Comparison, show: Metric) -> str:
+def change(fact: Difference, show: Metric) -> str:
     """A difference with its interval, as ``+2.3 (0.4 to 4.2)``."""
     if fact.difference is None:
         return "no difference known"
@@ -201,9 +196,9 @@ def change(fact: Comparison, show: Metric) -> str:
     return f"{text} ({show.span(fact.low, fact.high)})"
 
 
-def told(fact: Comparison) -> str:
+def told(fact: Comparison | MethodComparison) -> str:
     """One comparison in words: ``better than none by 2.3 points macro-F1 (95 % interval 0.4 to
-    4.2, 3 seeds)``."""
+    4.2, 3 seeds)``; amounts are without sign, whichever way is better."""
     show = metric(fact.metric)
     if fact.outcome in ("better", "worse") and fact.difference is not None:
         by = f"by {show.amount(abs(fact.difference))}"
@@ -216,14 +211,15 @@ def told(fact: Comparison) -> str:
     return f"{lead} ({show.change(fact.difference)} {unit}, {_interval(fact, show)})"
 
 
-def _interval(fact: Comparison, show: Metric) -> str:
+def _interval(fact: Difference, show: Metric) -> str:
     if fact.low is None or fact.high is None:
         return f"no interval, {_basis(fact)}"
-    ends = (-fact.high, -fact.low) if fact.outcome == "worse" else (fact.low, fact.high)
+    signless = fact.outcome in ("better", "worse") and (fact.difference or 0) < 0
+    ends = (-fact.high, -fact.low) if signless else (fact.low, fact.high)
     return f"{LEVEL} interval {show.span(*ends)}, {_basis(fact)}"
 
 
-def _basis(fact: Comparison) -> str:
+def _basis(fact: Difference) -> str:
     """What an interval covers."""
     seeds = plural(fact.seeds, "seed")
     return f"{seeds}, over test items only" if fact.of_items_only else seeds

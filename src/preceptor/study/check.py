@@ -193,7 +193,8 @@ def _drawn(plan: Plan) -> Iterator[str]:
 def _students(plan: Plan) -> Iterator[str]:
     for name, student in plan.study.students.items():
         length = student.fit.max_length
-        if isinstance(student, DecoderStudent) and student.max_new_tokens >= length:
+        labels = plan.study.task.labels
+        if labels and isinstance(student, DecoderStudent) and student.max_new_tokens >= length:
             yield f"students.{name}.max_new_tokens: leaves no room in fit.max_length ({length})"
         yield from _suited(plan.study, name, student)
         wrong = weights.check(student.weights, plan.base_dir, student.kind)

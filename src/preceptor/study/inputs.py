@@ -51,10 +51,15 @@ class Inputs:
 
     @cached_property
     def room(self) -> int:
-        """Tokens for a framed input, so that the longest answer fits behind it."""
+        """Tokens for a framed input, so that the longest answer fits behind it.
+
+        A free answer may be as long as it likes; what is written new has at most half of all.
+        """
         if isinstance(self.student, EncoderStudent):
             return self.length
         answers = [self.tokenizer(self.task.written(label))["input_ids"] for label in self.labels]
+        if isinstance(self.task, TextTask):
+            return self.length - min(self.student.max_new_tokens, self.length // 2)
         longest = 2 + max(len(answer) for answer in answers)
         writes = "generation" in self.student.readings
         return self.length - max(longest, self.student.max_new_tokens if writes else 0)

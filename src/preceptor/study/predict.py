@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from preceptor.data.example import Example
 from preceptor.data.problems import Problems, did_you_mean, listed
 from preceptor.data.rows import Reading, Row, format_of, read_rows
+from preceptor.data.values import text_of
 from preceptor.errors import PreceptorError
 from preceptor.store.atomic import new_file
 from preceptor.study.predictor import Predictions, Predictor, load_predictor
@@ -35,7 +36,7 @@ def predict_file(run: Path, input_file: Path, cell: str | None, out: Path | None
     """
     if out is not None:
         _check_out(out)
-    folder, data = _student(run, cell)
+    folder, data = find_student(run, cell)
     problems = Problems(str(input_file))
     rows = read_rows(input_file, Reading(**data.get("text_format", {})), problems)
     problems.raise_if_any()
@@ -55,8 +56,16 @@ def _check_out(out: Path) -> None:
         )
 
 
-def _student(run: Path, cell: str | None) -> tuple[Path, dict[str, Any]]:
-    """The folder of the cell's model, and what the run says of its data."""
+def find_student(run: Path, cell: str | None) -> tuple[Path, dict[str, Any]]:
+    """The folder of a cell's model, and what the run says of its data.
+
+    Args:
+        run: the run folder.
+        cell: a cell's id; the best by validation if not given.
+
+    Raises:
+        PreceptorError: the run has no such student.
+    """
     file = run / "results.json"
     if not file.is_file():
         raise PreceptorError(
@@ -109,10 +118,8 @@ def _examples(
 
 
 def _example(row: Row, names: Mapping[str, str]) -> Example:
-    inputs = {field: row.values.get(name) for field, name in names.items()}
-    empty = [
-        names[field] for field, value in inputs.items() if value is None or not str(value).strip()
-    ]
+    inputs = {field: text_of(row.values.get(name)) for field, name in names.items()}
+    empty = [names[field] for field, text in inputs.items() if not text.strip()]
     if empty:
         raise PreceptorError(
             "a row has nothing to read",
@@ -120,7 +127,7 @@ def _example(row: Row, names: Mapping[str, str]) -> Example:
             found="an empty field",
             fix="fill it, or take the row out",
         )
-    return Example(row.place, {field: str(value) for field, value in inputs.items()})
+    return Example(row.place, inputs)
 
 
 def _write(rows: list[dict[str, Any]], found: Mapping[str, Predictions], out: Path | None) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-_FILE = "preceptor.json"
+FILE = "preceptor.json"
 _STUDENT: TypeAdapter[AnyStudent] = TypeAdapter(AnyStudent)
 _TASK: TypeAdapter[AnyTask] = TypeAdapter(AnyTask)
 _BATCH_TOKENS = 4
@@ -154,7 +154,7 @@ class Predictor:
             "too_long": self.inputs.too_long,
             "cell": cell,
         }
-        write_json(folder / _FILE, value)
+        write_json(folder / FILE, value)
 
 
 def load_predictor(folder: Path) -> Predictor:
@@ -166,14 +166,14 @@ def load_predictor(folder: Path) -> Predictor:
     """
     from preceptor.models.save import load_saved
 
-    if not (folder / _FILE).is_file():
+    if not (folder / FILE).is_file():
         raise PreceptorError(
             "no trained student in this folder",
             where=str(folder),
             fix="set keep: all in the study and run it again: it trains anew what was not kept"
             " (best keeps each student's best cell, none keeps none)",
         )
-    value = json.loads((folder / _FILE).read_text("utf-8"))
+    value = json.loads((folder / FILE).read_text("utf-8"))
     model, tokenizer = load_saved(folder)
     task = _TASK.validate_python(value["task"])
     student = _STUDENT.validate_python(value["student"])

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import chain, count, islice
 from typing import TYPE_CHECKING, Literal
 
-from preceptor.models.batching import cut
+from preceptor.models.batching import Size, cut, tokens_of
+from preceptor.models.pairs import PairRow
 from preceptor.models.tokens import encode_answers, encode_text
 from preceptor.tune.settings import Budget, FitSettings
 
@@ -46,7 +47,15 @@ class LabelRow:
     label: int
 
 
-Row = TextRow | LabelRow
+Row = TextRow | LabelRow | PairRow
+"""PairRow: a source and its target for an encoder-decoder model."""
+
+
+def size_of(row: Row) -> Size:
+    """The tokens of a row; of a pair those of source and target, which are padded apart."""
+    if isinstance(row, PairRow):
+        return len(row.source), len(row.target)
+    return len(row.tokens)
 
 
 def text_row(
@@ -74,7 +83,7 @@ def label_row(tokenizer: PreTrainedTokenizerBase, text: str, label: int) -> Labe
 
 
 def plan_updates(
-    lengths: Sequence[int], budget: Budget, settings: FitSettings, seed: int
+    lengths: Sequence[Size], budget: Budget, settings: FitSettings, seed: int
 ) -> list[list[list[int]]]:
     """Which rows make up every batch of every update.
 
@@ -83,7 +92,7 @@ def plan_updates(
     the batches do not come out even. Updates reach over the end of a pass.
 
     Args:
-        lengths: tokens of every row.
+        lengths: tokens of every row (:func:`size_of`).
         budget: how long.
         settings: how large.
         seed: orders the rows.
@@ -109,7 +118,7 @@ def _some_passes(passes: Iterator[list[list[int]]], epochs: float) -> Iterator[l
 
 
 def _one_pass(
-    lengths: Sequence[int], settings: FitSettings, seed: int, number: int
+    lengths: Sequence[Size], settings: FitSettings, seed: int, number: int
 ) -> list[list[int]]:
     import numpy as np
 
@@ -120,19 +129,27 @@ def _one_pass(
     for start in range(0, len(order), size):
         window = order[start : start + size]
         if settings.layout != "packed":
-            window.sort(key=lambda row: lengths[row])
+            window.sort(key=lambda row: tokens_of(lengths[row]))
         made = _cut(window, lengths, settings)
         batches += [made[index] for index in random.permutation(len(made))]
     return batches
 
 
-def _cut(window: list[int], lengths: Sequence[int], settings: FitSettings) -> list[list[int]]:
+def _cut(window: list[int], lengths: Sequence[Size], settings: FitSettings) -> list[list[int]]:
     if settings.layout == "fixed":
-        lengths = [max(settings.max_length, length) for length in lengths]
+        lengths = [_at_least(settings.max_length, length) for length in lengths]
     packed = settings.layout == "packed"
     return cut(window, lengths, settings.batch_tokens, settings.batch_rows, packed=packed)
 
 
+def _at_least(width: int, size: Size) -> Size:
+    if isinstance(size, int):
+        return max(width, size)
+    return tuple(max(width, part) for part in size)
+
+
 def supervised(row: Row) -> int:
     """What a row adds to the count that a loss is averaged over."""
+    if isinstance(row, PairRow):
+        return len(row.target) - row.first
     return len(row.tokens) - row.first if isinstance(row, TextRow) else 1

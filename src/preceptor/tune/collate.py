@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from preceptor.models.batching import pad
+from preceptor.models.pairs import PairRow, pair_batch
 from preceptor.tune.batches import Row, TextRow
 
 if TYPE_CHECKING:
@@ -23,8 +24,10 @@ class Batch:
     Attributes:
         inputs: ``input_ids`` [lines, tokens] and ``attention_mask``: [lines, tokens], 1 where a
             token is real; packed [1, 1, tokens, tokens], added to the attention scores, with
-            ``position_ids`` [1, tokens] that start anew with every row.
-        at: [lines, tokens], true where the next token is supervised; None for a classifier.
+            ``position_ids`` [1, tokens] that start anew with every row. Of an encoder-decoder
+            model as in :class:`preceptor.models.pairs.PairBatch`.
+        at: [lines, tokens] (of the decoder), true where the next token is supervised; None for
+            a classifier.
         targets: [supervised], the tokens or labels to predict, row by row.
         tokens: real tokens, padding not counted.
         places: for every row its line and the first of its tokens.
@@ -52,14 +55,24 @@ def collate(
         device: where to.
         layout: ``padded`` to the longest row, ``fixed`` to ``width``, ``packed`` one behind
             the other without sight of each other (decoders alone).
-        width: tokens of a line of a ``fixed`` batch, at least.
+        width: tokens of a line of a ``fixed`` batch, at least; sources and targets alike.
     """
+    pairs = [row for row in rows if isinstance(row, PairRow)]
+    if pairs:
+        return _paired(pairs, pad_id, device, width)
     if layout == "packed":
         return _packed(rows, device)
     tokens, mask = pad([row.tokens for row in rows], pad_id, width=width)
     inputs = {"input_ids": tokens.to(device), "attention_mask": mask.to(device)}
     places = tuple((number, 0) for number in range(len(rows)))
     return _batch(rows, inputs, places, device)
+
+
+def _paired(rows: Sequence[PairRow], pad_id: int, device: torch.device, width: int) -> Batch:
+    batch = pair_batch(rows, pad_id, device, width)
+    places = tuple((number, 0) for number in range(len(rows)))
+    tokens = sum(len(row.tokens) for row in rows)
+    return Batch(batch.inputs, batch.at, batch.targets, tokens, places)
 
 
 def _packed(rows: Sequence[Row], device: torch.device) -> Batch:

@@ -12,7 +12,8 @@ from preceptor.errors import DataError, PreceptorError
 from preceptor.models.decoder import context_window
 from preceptor.models.seeding import seeded
 from preceptor.progress import bar
-from preceptor.tune.batches import Row, TextRow, plan_updates
+from preceptor.models.pairs import PairRow
+from preceptor.tune.batches import Row, TextRow, plan_updates, size_of
 from preceptor.tune.checkpoint import Checkpoint
 from preceptor.tune.collate import can_be_packed
 from preceptor.tune.memory import PeakMemory
@@ -33,7 +34,8 @@ class FitReport:
         updates: optimiser updates.
         tokens_seen: real tokens that went through the model, padding not counted; a cached
             trunk's tokens count each time.
-        seconds: wall time of the updates and of the looks between them.
+        seconds: wall time of the updates, of the looks between them, and of the hidden states
+            that the trunk cache did not have yet.
         peak_memory_bytes: see :class:`preceptor.tune.memory.PeakMemory`.
         history: every update.
         looks: every look at the validation split.
@@ -91,9 +93,9 @@ def fit(
 ) -> FitReport:
     """Train a model in place.
 
-    The loss is cross-entropy summed over an update's supervised tokens (decoder) or rows
-    (classifier) and divided by their number, so that it does not depend on how the update was
-    cut into batches or shared among processes (``accelerate launch``). The same arguments on
+    The loss is cross-entropy summed over an update's supervised tokens (decoder,
+    encoder-decoder) or rows (classifier) and divided by their number, so that it does not depend
+    on how the update was cut into batches or shared among processes (``accelerate launch``). The same arguments on
     the same machine with the same number of threads give the same weights, byte for byte (on a
     CPU), whether or not the training was killed and went on from a checkpoint.
 
@@ -115,21 +117,17 @@ def fit(
     """
     aids = aids or Aids()
     _check(model, rows, settings)
-    plan = plan_updates([len(row.tokens) for row in rows], budget, settings, seed)
+    plan = plan_updates([size_of(row) for row in rows], budget, settings, seed)
     forward = Forward(_placed(model), settings, pad_id)
-    trunk = _open_trunk(forward, rows, aids.trunk, label)
     run = _Run(Updater(forward, learning_rate, len(plan)), aids)
-    with (
-        seeded(seed + run.updater.accelerator.process_index),
-        bar(label, len(plan)) as advance,
-        PeakMemory() as memory,
-        _training(model),
-    ):
-        advance(run.resume())
-        while run.goes_on:
-            run.update([[rows[index] for index in batch] for batch in plan[run.done]])
-            memory.look()
-            advance()
+    with seeded(seed + run.updater.accelerator.process_index), PeakMemory() as memory:
+        trunk = _open_trunk(forward, rows, aids.trunk, label)
+        with bar(label, len(plan)) as advance, _training(model):
+            advance(run.resume())
+            while run.goes_on:
+                run.update([[rows[index] for index in batch] for batch in plan[run.done]])
+                memory.look()
+                advance()
     return run.report(memory.bytes, trunk)
 
 
@@ -138,7 +136,7 @@ def _check(model: nn.Module, rows: Sequence[Row], settings: FitSettings) -> None
         raise DataError("there is nothing to train on", fix="look at what curation rejected")
     if not any(value.requires_grad for value in model.parameters()):
         raise PreceptorError("no parameter of the model is trainable", fix="attach a method")
-    longest = max(len(row.tokens) for row in rows)
+    longest = max(map(_longest, rows))
     window = context_window(model.config)
     if window is not None and longest > window:
         raise DataError(
@@ -154,6 +152,13 @@ def _check(model: nn.Module, rows: Sequence[Row], settings: FitSettings) -> None
             found=f"{type(model).__name__}, rows of up to {longest} tokens",
             fix="set fit.layout to padded",
         )
+
+
+def _longest(row: Row) -> int:
+    """Tokens that one stack of blocks sees at once."""
+    if isinstance(row, PairRow):
+        return max(len(row.source), len(row.target) - 1)
+    return len(row.tokens)
 
 
 def _placed(model: nn.Module) -> nn.Module:

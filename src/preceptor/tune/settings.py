@@ -27,10 +27,10 @@ class Budget(Settings):
 
 class FitSettings(Settings):
     """The optimiser and the batches. AdamW; gradients are averaged over supervised tokens
-    (decoders) or rows (classifiers) of a whole update, however it was cut into batches."""
+    (decoders, seq2seq) or rows (classifiers) of a whole update, however it was cut into batches."""
 
     batch_tokens: int = Field(2048, ge=16)
-    """tokens of one batch, padding included; rows are sorted by length within a few batches.
+    """tokens of one batch, padding (and a seq2seq student's targets) included; rows are sorted by length within a few batches.
     A row longer than this is a batch of its own. Dr. LLaMA: 1024"""
     batch_rows: int = Field(16, ge=1)
     """rows of one batch at most"""
@@ -59,7 +59,8 @@ class FitSettings(Settings):
     max_grad_norm: float = Field(1.0, gt=0)
     """gradients are clipped to this norm"""
     max_length: int = Field(1024, ge=8)
-    """tokens of one example at most; `data.too_long` says what happens beyond"""
+    """tokens of one example at most (of a seq2seq student's source and target each);
+    `data.too_long` says what happens beyond"""
     precision: Literal["fp32", "bf16"] = "fp32"
     """bf16: forward and backward under bfloat16 autocast, weights and optimiser in fp32"""
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from preceptor.errors import PreceptorError
 from preceptor.models.anatomy import blocks, final_norm, head
+from preceptor.models.pairs import PairRow
 from preceptor.models.partial import can_be_narrow, states_below
 from preceptor.progress import bar
 from preceptor.store.atomic import write_json
@@ -162,6 +163,8 @@ def open_trunk(
         The trunk, and an account of it for the result: ``blocks``, ``bytes``, ``seconds``,
         ``narrow``; or ``off`` with the reason.
     """
+    if isinstance(rows[0], PairRow):
+        return None, {"off": "an encoder-decoder model has two stacks of blocks"}
     if not isinstance(rows[0], TextRow):
         return None, {"off": "a classifier is trained"}
     depth, reason = frozen_depth(model)

@@ -12,13 +12,13 @@ from preceptor.tune.methods.targets import check_kind
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-KINDS: tuple[Kind, ...] = ("decoder",)
+KINDS: tuple[Kind, ...] = ("decoder", "seq2seq")
 """A classifier comes without a head of its own."""
 
 
 class BaseSettings(Settings):
-    """Nothing is trained: the base model's own row in a comparison of methods. Decoders only;
-    give such a student `arms: [none]` and `seeds: 1`, since more would all be the same"""
+    """Nothing is trained: the base model's own row in a comparison of methods. Decoders and
+    seq2seq students only; give such a student `arms: [none]` and `seeds: 1`, since more would all be the same"""
 
     name: Literal["base"] = "base"
 

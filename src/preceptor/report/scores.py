@@ -1,0 +1,125 @@
+"""Scores and differences of scores as ``results.json`` has them."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator
+
+
+def _finite(value: object) -> object:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+Number = Annotated[float | None, BeforeValidator(_finite)]
+"""A number, or None where there is none (NaN and infinities are none)."""
+
+
+class LabelScore(BaseModel, frozen=True):
+    """The scores of one label."""
+
+    precision: Number = None
+    recall: Number = None
+    f1: Number = None
+    support: int = 0
+    predicted: int = 0
+
+
+class Metrics(BaseModel, frozen=True):
+    """The scores of one set of predictions."""
+
+    accuracy: Number = None
+    macro_f1: Number = None
+    log_loss: Number = None
+    perplexity: Number = None
+    """of a text task: over the answers' tokens and their end tokens"""
+    next_token_accuracy: Number = None
+    perplexity_all: Number = None
+    """over all tokens but each text's first"""
+    next_token_accuracy_all: Number = None
+    n: int = 0
+    tokens: int = 0
+    """how many tokens of the answers were foreseen, end tokens among them"""
+    tokens_all: int = 0
+    unparsed: int = 0
+    """how many answers gave no label"""
+    per_label: dict[str, LabelScore] = {}
+    confusion: list[list[int]] = []
+    """one row per true label; one column per predicted label, then one for unparsed"""
+
+
+class Baseline(BaseModel, frozen=True):
+    """Scores that need no training."""
+
+    name: str
+    split: str = "test"
+    seed: int | None = None
+    metrics: Metrics
+
+
+class Score(BaseModel, frozen=True):
+    """An arm's mean over seeds with its interval."""
+
+    student: str
+    arm: str
+    reading: str
+    metric: str
+    setting: dict[str, Any] | str | None = None
+    """None or "chosen": each seed's setting as validation chose it"""
+    mean: Number = None
+    low: Number = None
+    high: Number = None
+    seeds: int = 0
+
+
+Outcome = Literal["better", "worse", "unclear", "other"]
+_OUTCOMES: dict[str, Outcome] = {
+    "better": "better",
+    "helped": "better",
+    "worse": "worse",
+    "hurt": "worse",
+    "no evidence": "unclear",
+    "no evidence either way": "unclear",
+}
+
+
+class Difference(BaseModel, frozen=True):
+    """One score less another on the same test items and seeds."""
+
+    metric: str
+    difference: Number = None
+    low: Number = None
+    high: Number = None
+    seeds: int = 0
+    items: int = 0
+    verdict: str = ""
+    scope: str = "seeds and items"
+
+    @property
+    def outcome(self) -> Outcome:
+        """The verdict as the page's marks know it; ``other`` is shown in its own words."""
+        return _OUTCOMES.get(self.verdict.strip().lower(), "other")
+
+    @property
+    def of_items_only(self) -> bool:
+        """Whether the interval covers the test items alone, as with a single seed."""
+        return self.scope.startswith("items only")
+
+
+class Comparison(Difference, frozen=True):
+    """One arm less another, of the same student."""
+
+    student: str
+    reading: str
+    arm: str
+    against: str
+
+
+class MethodComparison(Difference, frozen=True):
+    """One student less another, on the same arm."""
+
+    arm: str
+    student: str
+    against: str
+    """the other student"""
