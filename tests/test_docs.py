@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import os
 import re
@@ -12,7 +13,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+import yaml
 
+from fixtures_models import saved, tiny_decoder
+from preceptor.cli import app
 from preceptor.data.files import locate
 from preceptor.study.file import parse_study
 from shared_data import shared
@@ -42,15 +47,16 @@ def execute(command: str, folder: Path) -> str:
 
 
 def test_the_studies_of_the_readme_are_valid() -> None:
-    study, endpoint = blocks("yaml")
+    study, endpoint, methods = blocks("yaml")
     assert parse_study(study, "README").name == "messages"
+    assert parse_study(methods, "README").name == "methods"
     head, _, tail = study.partition("teachers:")
     rest = tail[tail.index("arms:") :]
     assert list(parse_study(head + endpoint + rest, "README").teachers) == ["gpt"]
 
 
 def test_the_readme_names_every_command_and_every_study() -> None:
-    for command in ("init", "plan", "preview", "run", "predict", "score", "schema"):
+    for command in (one.name or one.callback.__name__ for one in app.registered_commands):
         assert f"preceptor {command}" in README
     for study in sorted((ROOT / "studies").rglob("*.yaml")):
         assert str(study.relative_to(ROOT)) in README
@@ -97,7 +103,7 @@ def test_the_tour_of_the_readme(tmp_path: Path) -> None:
         )
     with (tmp_path / "new.csv").open("w", newline="") as file:
         csv.writer(file).writerows([["message"], ["please send more of my inhaler"]])
-    tour = [line for line in commands() if not line.startswith("preceptor score")]
+    tour = commands()[:5]
     assert [line.split()[1] for line in tour] == ["init", "plan", "preview", "run", "predict"]
     told = [execute(tour[0], tmp_path)]
     study = tmp_path / "study.yaml"
@@ -108,3 +114,29 @@ def test_the_tour_of_the_readme(tmp_path: Path) -> None:
     assert json.loads(told[-1])["prediction"] in kinds
     assert (tmp_path / "runs/first/report/index.html").is_file()
     assert os.listdir(tmp_path / "runs/first/arms")
+
+
+@pytest.mark.slow
+def test_the_commands_on_methods_of_the_readme(tmp_path: Path) -> None:
+    """run, evaluate, export and convert, with the real SmolLM2 on a few rows of real MedQuAD."""
+    with gzip.open(shared("medquad") / "medquad.csv.gz", "rt", encoding="utf-8") as file:
+        (tmp_path / "medquad.csv").write_text(file.read(), encoding="utf-8")
+    few = {"train": {"limit": 8}, "validation": {"limit": 4}, "test": {"limit": 4}}
+    study = yaml.safe_load(blocks("yaml")[2])
+    study["data"] |= {**few, "too_long": "truncate_end"}
+    for student in study["students"].values():
+        student["fit"] = {"max_length": 64, "precision": "bf16"}
+    (tmp_path / "methods.yaml").write_text(
+        yaml.safe_dump(study | {"seeds": 1, "budget": {"steps": 2}})
+    )
+    old = tmp_path / "old-checkpoint"
+    model = saved(tiny_decoder(), old)
+    torch.save(tiny_decoder().state_dict(), old / "pytorch_model.bin")
+    (model / "model.safetensors").unlink()
+    used = [line for line in commands() if line.split()[1] in ("evaluate", "export", "convert")]
+    run = next(line for line in commands() if "methods.yaml" in line)
+    told = [execute(line, tmp_path) for line in (run, *used)]
+    assert len(used) == 3
+    assert 1 < json.loads(told[1])["perplexity"] < 100
+    for folder in ("whole-model", "new-folder"):
+        assert list((tmp_path / folder).glob("*.safetensors"))

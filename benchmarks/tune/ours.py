@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import Meter
@@ -36,9 +39,12 @@ def _settings(job: dict[str, Any], weight_decay: float) -> Any:
 def run(job: dict[str, Any]) -> dict[str, Any]:
     """Fit every setting from the same start."""
     from preceptor.tune.batches import TextRow
-    from preceptor.tune.fit import fit
+    from preceptor.tune.fit import Aids, fit
     from preceptor.tune.settings import Budget
+    from preceptor.tune.trunk import TrunkCache
 
+    folder = Path(tempfile.mkdtemp(prefix="trunk-"))
+    aids = Aids(trunk=TrunkCache(folder, {"weights": str(job["weights"])}, 20e9))
     model, pad_id = student.load(job["weights"], job["method"], job["seed"])
     rows = [TextRow(tuple(tokens), first) for tokens, first in job["rows"]]
     start = student.trainable(model)
@@ -55,8 +61,10 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
                 seed=job["seed"],
                 label="ours",
                 pad_id=pad_id,
+                aids=aids,
             )
         reports.append(report)
+    shutil.rmtree(folder)
     return {
         "seconds": meter.seconds,
         "before_bytes": meter.before_bytes,
@@ -65,4 +73,5 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
         "losses": [[step["loss"] for step in report.history] for report in reports],
         "micro_rows": job["micro_rows"],
         "logits": reports[0].logits,
+        "trunk": reports[0].trunk,
     }
