@@ -26,6 +26,8 @@ VERDICTS = ("verdict", "reason", "detail", "raw")
 EXAMPLE = ("id", "inputs", "target", "references", "extra", "teacher", "operation", "parents")
 SKILL = {"none": 0.60, "repeat": 0.61, "rewrite": 0.70, "create": 0.52, "combined": 0.63}
 OPERATION = {"none": "none", "repeat": "repeat", "combined": "mix"}
+TRUNK = {"blocks": 29, "bytes": 88_473_600, "narrow": True, "seconds": 31.0, "dropout_off": False}
+UNFIT = "the example is longer than the student's max_length"
 STUDY = """\
 # Sorting messages of a patient portal into eight kinds.
 name: quickstart
@@ -254,6 +256,18 @@ def _cell(
         "precision": "fp32",
         "path": f"cells/{name}",
         "weights": {"ref": "smollm2" if decoder else "minilm", "note": note, "stands_for": None},
+        "logits": "supervised" if decoder else "classifier",
+        "layout": "packed" if decoder else "padded",
+        "trunk": TRUNK if decoder else {"off": "a classifier is trained"},
+        "looks": [{"update": u, "value": 1.1 - 0.01 * abs(75 - u)} for u in (25, 50, 75, 100)]
+        if decoder
+        else [],
+        "best_update": 75 if decoder else 100,
+        "device": "cpu",
+        "processes": 1,
+        "left_out": [{"id": f"rewrite-0-{n}", "reason": f"{UNFIT}: {900 + n}"} for n in range(2)]
+        if decoder
+        else [],
         "rows": 28,
         "scoring_seconds": 41.0 if decoder else 0.9,
         "cut": {"train": 0, "validation and test": 2 if decoder else 0},
@@ -316,6 +330,18 @@ def _compared(pairs: list[float]) -> dict[str, Any]:
     numbers = {"difference": mean, "low": low, "high": high, "seeds": len(pairs), "items": 160}
     scope = "seeds and items" if len(pairs) > 1 else "items only (one seed)"
     return numbers | {"verdict": verdict, "scope": scope}
+
+
+def _method_comparisons(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The last cell's student less the encoder on the same arm and seed, by the first readings."""
+    ours = cells[-1]
+    theirs = next(c for c in cells if c["arm"] == ours["arm"] and c["seed"] == ours["seed"])
+    about = {"arm": ours["arm"], "student": ours["student"], "against": theirs["student"]}
+    first = [next(iter(cell["splits"]["test"].values())) for cell in (ours, theirs)]
+    return [
+        {**about, "metric": metric} | _compared([first[0][metric] - first[1][metric]])
+        for metric in ("macro_f1", "accuracy")
+    ]
 
 
 def _baselines() -> list[dict[str, Any]]:
@@ -403,6 +429,7 @@ def _results(cells: list[dict[str, Any]], arms: dict[str, Any]) -> dict[str, Any
         "cells": cells,
         "failed": [],
         "comparisons": comparisons,
+        "method_comparisons": _method_comparisons(cells),
         "scores": scores,
         "best": best["id"],
     }

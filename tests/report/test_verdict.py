@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from preceptor.report.figures import differences_figure
 from preceptor.report.findings import data_notes, limits, shown
 from preceptor.report.results import Results
 from preceptor.report.scores import Comparison
@@ -79,7 +80,7 @@ def plain(text: str) -> str:
             "(95 % interval 3.0 to 7.0, 1 seed, over test items only)",
         ),
         (
-            fact("rewrite", 0.05, 0.02, metric="perplexity"),
+            fact("rewrite", -0.05, 0.02, metric="perplexity", verdict="better"),
             "better than none by 0.050 perplexity (95 % interval 0.030 to 0.070, 3 seeds)",
         ),
         (fact("rewrite", 0.05, 0.02, low=None), "better than none by 5.0 points macro-F1 "
@@ -92,6 +93,17 @@ def plain(text: str) -> str:
 )  # fmt: skip
 def test_a_comparison_in_words(given: dict[str, Any], words: str) -> None:
     assert plain(told(Comparison.model_validate(given))) == words
+
+
+@pytest.mark.parametrize(
+    ("metric", "kind", "ends"),
+    [("macro_f1", "choice", "← worse"), ("perplexity", "text", "← better")],
+)
+def test_the_axis_of_differences_points_the_right_way(metric: str, kind: str, ends: str) -> None:
+    given = results(fact("rewrite", -0.05, 0.02, metric=metric), task={"kind": kind})
+    drawn = differences_figure(given, GROUP, "name")
+    assert drawn
+    assert ends in drawn.svg
 
 
 def test_every_made_arm_stands_under_the_words_that_hold_for_it() -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from preceptor.report.blocks import Column, Row, Table, Value, missing, words
+from preceptor.report.measures import is_text
 from preceptor.report.numbers import count, plural, share
 from preceptor.report.results import Arm, Results
 
@@ -112,11 +113,57 @@ def smaller_arms(results: Results) -> list[str]:
     return [n for n, arm in made(results).items() if any(seed.shortfall for seed in arm.seeds)]
 
 
+def left_out_table(results: Results) -> Table | None:
+    """Made rows that a student could not be trained on, by reason; None if all could be.
+
+    Rows are those of the chosen cells, so that no row counts once for every setting tried.
+    """
+    counts: Counter[tuple[str, str, str]] = Counter()
+    rows: Counter[tuple[str, str]] = Counter()
+    for cell in results.cells:
+        if cell.chosen:
+            reasons = [one.reason.partition(":")[0] or "no reason" for one in cell.left_out]
+            counts.update((cell.arm, cell.student, reason) for reason in reasons)
+            rows[cell.arm, cell.student] += (cell.rows or 0) + len(cell.left_out)
+    if not counts:
+        return None
+    return Table(
+        name="left-out",
+        caption="Made rows that were kept but not trained on, as they do not fit a student; "
+        "summed over seeds.",
+        columns=(
+            Column("arm", "Arm", numeric=False),
+            Column("student", "Student", numeric=False),
+            Column("reason", "Reason", numeric=False),
+            Column("count", "Left out"),
+            Column("rows", "of the arm's rows"),
+        ),
+        rows=tuple(
+            Row((*map(words, key), number(times), number(rows[key[:2]])))
+            for key, times in counts.items()
+        ),
+        notes=("Their ids stand in result.json of each cell.",),
+    )
+
+
+def _sizes_table(results: Results) -> Table:
+    """Examples by split, where targets are texts and no labels to count by."""
+    sizes = {split: sum(part.values()) for split, part in results.data.counts.items()}
+    return Table(
+        name="data",
+        caption="Examples by split.",
+        columns=(Column("split", "Split", numeric=False), Column("examples", "Examples")),
+        rows=tuple(Row((words(split.capitalize()), number(n))) for split, n in sizes.items()),
+    )
+
+
 def data_table(results: Results) -> Table | None:
-    """Examples by label and split."""
+    """Examples by label and split; by split alone for a task without labels."""
     counts = results.data.counts
     if not counts:
         return None
+    if is_text(results):
+        return _sizes_table(results)
     labels = results.task.labels or sorted({label for part in counts.values() for label in part})
     rows = [
         Row((words(label), *(number(part.get(label, 0)) for part in counts.values())))

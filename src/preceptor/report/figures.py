@@ -1,17 +1,15 @@
-"""The figures: scores and differences by arm, made and kept rows, training curves."""
+"""The figures of arms: scores, differences, and made and kept rows."""
 
 from __future__ import annotations
 
-import textwrap
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from preceptor.report import svg
 from preceptor.report.accounts import asked, reason_title, rejections_of
 from preceptor.report.blocks import Figure, Value
+from preceptor.report.canvas import colour, drawn, wrap
 from preceptor.report.groups import Group, arms_of
 from preceptor.report.measures import headline
 from preceptor.report.numbers import LEVEL, metric, share
@@ -22,57 +20,7 @@ from preceptor.report.verdict import compared, group_title, named
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-WIDTH = 4.9
-"""inches; narrow, so that the text is still legible when a phone shrinks the figure"""
-_RC = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "preceptor",
-    "text.parse_math": False,
-    "font.family": "DejaVu Sans",
-    "font.size": 10,
-    "axes.labelsize": 10,
-    "axes.edgecolor": svg.INK,
-    "axes.linewidth": 0.7,
-    "text.color": svg.INK,
-    "axes.labelcolor": svg.INK,
-    "xtick.color": svg.INK,
-    "ytick.color": svg.INK,
-    "grid.color": svg.RULE,
-    "grid.linewidth": 0.6,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "legend.frameon": False,
-}
 _GAP = "\u00a0" * 12  # plain blanks would be drawn as one
-_DASHES: tuple[Any, ...] = ("-", "--", "-.", ":")
-
-
-@contextmanager
-def _drawn(name: str, height: float, out: list[str], alt: str) -> Iterator[Axes]:
-    """Yield axes to draw on; the finished markup is appended to ``out``."""
-    import matplotlib
-    from matplotlib.figure import Figure as Canvas
-
-    with matplotlib.rc_context(_RC), warnings.catch_warnings():
-        # Names in scripts that the measuring font lacks: the page's own fonts will draw them.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        canvas = Canvas(figsize=(WIDTH, height), layout="constrained")
-        yield canvas.subplots()
-        out.append(svg.render(canvas, name, alt))
-
-
-def _wrap(name: str, width: int = 22) -> str:
-    printable = "".join(letter if letter.isprintable() else " " for letter in name)
-    lines = textwrap.wrap(printable, width) or [""]
-    return "\n".join(lines if len(lines) <= 2 else [lines[0], f"{lines[1]}…"])
-
-
-def colour(results: Results, arm: str) -> str:
-    """An arm's colour, the same in every figure."""
-    order = list(results.arms)
-    index = order.index(arm) if arm in order else len(order)
-    return svg.SERIES[index % len(svg.SERIES)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +60,7 @@ def _draw_dots(axes: Axes, dots: Sequence[_Dot], names: Sequence[str]) -> None:
             linestyle="none",
             zorder=3,
         )
-    axes.set_yticks(range(len(names)), [_wrap(name) for name in names])
+    axes.set_yticks(range(len(names)), [wrap(name) for name in names])
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
@@ -152,12 +100,12 @@ def scores_figure(results: Results, group: Group, name: str) -> Figure | None:
         return None
     names, out = list(dict.fromkeys(dot.name for dot in known)), list[str]()
     alt = f"{show.title} by arm: {_spoken(known, lambda v: f'{v:.{show.decimals}f}')}"
-    with _drawn(name, 0.75 + 0.34 * len(names), out, alt) as axes:
+    with drawn(name, 0.75 + 0.34 * len(names), out, alt) as axes:
         _draw_dots(axes, known, names)
         axes.set_xlabel(show.heading)
     caption = (
-        f"{group_title(results, group)}: {show.title} by arm; lines are {LEVEL} intervals, hollow "
-        "diamonds baselines."
+        f"{group_title(results, group)}: {show.title} by arm ({show.better}); lines are {LEVEL} "
+        f"intervals{', hollow diamonds baselines' if results.baselines else ''}."
     )
     return Figure(name, caption, out[0])
 
@@ -176,11 +124,12 @@ def differences_figure(results: Results, group: Group, name: str) -> Figure | No
     present = {dot.name for _, dot in dots}
     names, out = [arm for arm in arms_of(results, group) if arm in present], list[str]()
     each = [f"{against}: {_spoken([dot], lambda v: f'{v:+.1f}')}" for against, dot in dots]
-    with _drawn(name, 0.95 + 0.42 * len(names), out, f"Against {'; against '.join(each)}") as axes:
+    with drawn(name, 0.95 + 0.42 * len(names), out, f"Against {'; against '.join(each)}") as axes:
         axes.axvline(0, color=svg.INK, linewidth=0.9, zorder=1)
         _draw_dots(axes, [dot for _, dot in dots], names)
         unit = f"Difference in {show.title}" + (f", {show.unit}" if show.unit else "")
-        axes.set_xlabel(f"← worse{_GAP}better →\n{unit}")
+        left, right = ("better", "worse") if show.lower_is_better else ("worse", "better")
+        axes.set_xlabel(f"← {left}{_GAP}{right} →\n{unit}")
     marks = {"●": named(results, "none"), "□": named(results, "repeat")}
     told = [f"{m} against {a}" for m, a in marks.items() if a in {against for against, _ in dots}]
     caption = (
@@ -200,7 +149,7 @@ def funnel_figure(results: Results, name: str = "made") -> Figure | None:
     reasons = list(dict.fromkeys(reason for counts in rejected.values() for reason in counts))
     stacks = {"kept": kept} | {r: {a: rejected[a][r] for a in arms} for r in reasons}
     out: list[str] = []
-    with _drawn(name, 1.0 + 0.36 * len(arms) + 0.2 * len(stacks) / 2, out, _told(stacks)) as axes:
+    with drawn(name, 1.0 + 0.36 * len(arms) + 0.2 * len(stacks) / 2, out, _told(stacks)) as axes:
         _draw_stacks(axes, list(arms), stacks)
     caption = "Made rows by arm, summed over seeds: kept, and rejected by reason."
     return Figure(name, caption, out[0])
@@ -231,7 +180,7 @@ def _draw_stacks(axes: Axes, arms: list[str], stacks: dict[str, dict[str, int]])
         kept = stacks["kept"][arm]
         text = f"{share(kept, left[arm])} kept" if left[arm] else "nothing made"
         axes.annotate(text, (left[arm], y), (5, 0), textcoords="offset points", va="center")
-    axes.set_yticks(range(len(arms)), [_wrap(arm) for arm in arms])
+    axes.set_yticks(range(len(arms)), [wrap(arm) for arm in arms])
     axes.set_ylim(len(arms) - 0.5, -0.5)
     axes.set_xlim(0, 1.32 * max(1, *left.values()))
     axes.tick_params(axis="y", length=0)
@@ -240,40 +189,3 @@ def _draw_stacks(axes: Axes, arms: list[str], stacks: dict[str, dict[str, int]])
     axes.figure.legend(
         handles, labels, loc="outside lower left", ncols=3, handlelength=1.0, columnspacing=1.2
     )
-
-
-Curve = tuple[str, list[float], list[float]]
-"""An arm's name, the updates, the losses."""
-
-
-def history_figure(
-    results: Results, student: str, curves: Sequence[Curve], name: str
-) -> Figure | None:
-    """Training loss over updates, one line per cell, one look per arm; None without curves."""
-    if not curves:
-        return None
-    arms = list(dict.fromkeys(arm for arm, _, _ in curves))
-    ends = [f"{arm} ends at {losses[-1]:.3g}" for arm, _, losses in curves if losses]
-    out: list[str] = []
-    with _drawn(name, 2.9, out, f"Training loss of {student}: {'; '.join(ends)}") as axes:
-        drawn = {arm: _draw_curve(results, axes, arms, (arm, x, y)) for arm, x, y in curves}
-        axes.set_xlabel("Update")
-        axes.set_ylabel("Training loss")
-        axes.set_ylim(bottom=min(0, *axes.get_ylim()))
-        axes.grid(axis="y")
-        axes.legend(list(drawn.values()), list(drawn), ncols=2, handlelength=2.4)
-    caption = f"{student}: training loss, one line per seed and setting."
-    return Figure(name, caption, out[0])
-
-
-def _draw_curve(results: Results, axes: Axes, arms: list[str], curve: Curve) -> Any:
-    arm, updates, losses = curve
-    (line,) = axes.plot(
-        updates,
-        losses,
-        color=colour(results, arm),
-        linestyle=_DASHES[arms.index(arm) % len(_DASHES)],
-        linewidth=1.4,
-        alpha=0.85,
-    )
-    return line

@@ -6,8 +6,8 @@ from statistics import fmean
 
 from preceptor.report.accounts import smaller_arms
 from preceptor.report.control import Beside, beside
-from preceptor.report.groups import Group, arms_of, chosen, groups
-from preceptor.report.measures import headline
+from preceptor.report.groups import Group, arms_of, chosen, groups, untuned
+from preceptor.report.measures import chosen_by, counted, headline, is_text, other_tokens
 from preceptor.report.numbers import count, listed, metric, plural, share
 from preceptor.report.results import Results
 from preceptor.report.tables import budget_words
@@ -18,7 +18,9 @@ def shown(results: Results) -> list[str]:
     """What was measured, on how much, and what an interval means here."""
     lines = [*_measured(results), _trained(results), *_control(results)]
     if results.best:
-        by = f", by {metric(results.choose_by).title}" if results.choose_by else ""
+        student = next((c.student for c in results.cells if c.id == results.best), "")
+        name = chosen_by(results, student)
+        by = f", by {metric(name).title}," if name else ""
         lines.append(
             f"The best cell on validation{by} is {results.best}; test scores chose nothing."
         )
@@ -29,10 +31,18 @@ def _measured(results: Results) -> list[str]:
     items = _test_items(results)
     if not items:
         return []
-    seeds = sorted({cell.seed for cell in results.cells})
-    line = f"Scores are over {plural(items, 'test item')}"
-    line += f" and {plural(len(seeds), 'seed')}; one item is {100 / items:.1f} points of accuracy."
-    return [line]
+    seeds = plural(len({cell.seed for cell in results.cells}), "seed")
+    if is_text(results):
+        return [f"Scores are over {plural(items, 'test text')} and {seeds}.", *_counted(results)]
+    line = f"Scores are over {plural(items, 'test item')} and {seeds}"
+    return [f"{line}; one item is {100 / items:.1f} points of accuracy."]
+
+
+def _counted(results: Results) -> list[str]:
+    trained = "all tokens" if results.task.loss == "all" else "the answers' tokens alone"
+    weight = "Every token weighs the same, so long texts weigh more than short ones."
+    lines = [f"{line} {weight}" for line in counted(results, groups(results))]
+    return [*lines, f"Students were trained on {trained}."]
 
 
 def _test_items(results: Results) -> int:
@@ -41,10 +51,19 @@ def _test_items(results: Results) -> int:
 
 def _trained(results: Results) -> str:
     line = budget_words(results)
+    return f"{line[:1].upper()}{line[1:]}{_drawn(results)}."
+
+
+def _drawn(results: Results) -> str:
+    """What every seed was trained on, in words that follow those of the budget."""
     labelled = results.data.labelled_per_seed
+    if not labelled:
+        return ""
+    name = "training example" if is_text(results) else "labelled example"
+    if labelled == sum(results.data.counts.get("train", {}).values()):
+        return f", each seed on all {plural(labelled, name)}"
     own = "" if _shared(results) else " of its own"
-    each = f", each seed on {plural(labelled, 'labelled example')}{own}" if labelled else ""
-    return f"{line[:1].upper()}{line[1:]}{each}."
+    return f", each seed on {plural(labelled, name)}{own}"
 
 
 def _shared(results: Results) -> int:
@@ -101,7 +120,7 @@ def limits(results: Results) -> list[str]:
     """What this run cannot show: its size, what went wrong, and the study's own words."""
     lines = [*_seed_limits(results), *_comparison_limits(results)]
     lines += [line for group in groups(results) for line in _weak(results, group)]
-    lines += _smaller(results)
+    lines += [*other_tokens(results, groups(results)), *_smaller(results)]
     lines += _leaks(results)
     if results.failed:
         lines.append(f"{plural(len(results.failed), 'cell')} failed and {_is(results)} missing.")
@@ -121,7 +140,9 @@ def _is(results: Results) -> str:
 
 
 def _seed_limits(results: Results) -> list[str]:
-    seeds = {g: len({c.seed for c, _ in chosen(results, g)}) for g in groups(results)}
+    bare = untuned(results)  # the same under every seed
+    tuned = [group for group in groups(results) if group[0] not in bare]
+    seeds = {g: len({c.seed for c, _ in chosen(results, g)}) for g in tuned}
     single = list(dict.fromkeys(student for (student, _), n in seeds.items() if n == 1))
     lines = []
     if single:
@@ -146,7 +167,8 @@ def _seed_limits(results: Results) -> list[str]:
 
 
 def _comparison_limits(results: Results) -> list[str]:
-    told = [c for c in results.comparisons if c.metric == headline(results)]
+    pairs = [*results.comparisons, *results.method_comparisons]
+    told = [pair for pair in pairs if pair.metric == headline(results)]
     if len(told) < 2:
         return []
     return [
@@ -191,7 +213,8 @@ def data_notes(results: Results) -> list[str]:
     source = f" from {listed(data.files)}" if data.files else ""
     lines = [*([f"Read by {data.reader}{source}."] if data.reader else []), *data.notes]
     if data.labelled_per_seed:
-        lines.append(f"{plural(data.labelled_per_seed, 'labelled example')} for each seed.")
+        name = "training example" if is_text(results) else "labelled example"
+        lines.append(f"{plural(data.labelled_per_seed, name)} for each seed.")
     if data.dropped:
         lines.append(f"{plural(len(data.dropped), 'row')} of the input not used.")
     return lines + _cut(results)

@@ -75,11 +75,13 @@ def counted(results: Results, groups: list[Group]) -> list[str]:
     texts, answers, whole = next(iter(sizes.values()))
     same = len(set(sizes.values())) == 1
     size = f": {count(answers)} in {plural(texts, 'test text')}" if same and answers else ""
-    rest = f" ({count(whole)})" if same and whole else ""
+    line = "Perplexity and next-token accuracy count the answers' tokens and one end token each"
+    if not any(found[2] for found in sizes.values()):  # a seq2seq student foresees no prompt
+        return [f"{line}{size}."]
+    rest = f" ({count(whole)})" if same else ""
     return [
-        f"Perplexity and next-token accuracy count the answers' tokens and one end token each"
-        f"{size}. Over all tokens, those of the prompts count too, all but each text's first"
-        f"{rest}. Every token weighs the same, so long texts weigh more than short ones."
+        f"{line}{size}. Over all tokens, those of the prompts count too, all but each text's "
+        f"first{rest}."
     ]
 
 

@@ -21,7 +21,8 @@ class Metric:
         title: its name in a sentence.
         unit: what differences are called ("points"); empty for a bare number.
         scale: what the stored value is multiplied by.
-        decimals: places behind the point; a bare number of three digits or more keeps one.
+        decimals: places behind the point; a bare number has one less from ten
+            on, and two less from a hundred on.
         over: what it is counted over where a task has several such things ("all tokens").
         lower_is_better: its direction.
     """
@@ -36,8 +37,8 @@ class Metric:
     def show(self, value: float) -> str:
         """A value of the metric, as ``63.6``."""
         scaled = value * self.scale
-        large = abs(scaled) >= 100 and not self.unit
-        return _signless(scaled, min(1, self.decimals) if large else self.decimals)
+        spare = 0 if self.unit else (abs(scaled) >= 10) + (abs(scaled) >= 100)
+        return _signless(scaled, max(0, self.decimals - spare))
 
     def change(self, value: float) -> str:
         """A difference with its sign, as ``+2.3``."""

@@ -12,9 +12,9 @@ from preceptor.report import svg
 from preceptor.report.blocks import Figure, Section, Table, to_csv, walk
 from preceptor.report.groups import students
 from preceptor.report.numbers import DASH, date, duration, plural
+from preceptor.report.ranking import answers, asked
 from preceptor.report.results import Results, load
 from preceptor.report.sections import Source, sections
-from preceptor.report.verdict import verdicts
 from preceptor.store.atomic import new_folder
 
 REPORT = "report"
@@ -59,7 +59,8 @@ def render(results: Results, parts: list[Section]) -> str:
     text = template.render(
         results=results,
         sections=parts,
-        verdicts=verdicts(results),
+        question=asked(results),
+        verdicts=answers(results),
         facts=_facts(results),
         warnings=_warnings(results),
         style=Markup(_style()),

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from preceptor.report import accounts, confusion, cost, figures, findings, samples, tables
+from preceptor.report import (
+    accounts,
+    bars,
+    confusion,
+    cost,
+    curves,
+    figures,
+    findings,
+    history,
+    methods,
+    samples,
+    settings,
+    sweeps,
+    tables,
+    training,
+)
 from preceptor.report.blocks import Block, Bullets, Code, Fold, Heading, Prose, Section, Side
-from preceptor.report.cell import Cell
 from preceptor.report.groups import groups, students
+from preceptor.report.measures import main_metrics
 from preceptor.report.numbers import plural
 from preceptor.report.results import Results
 from preceptor.report.verdict import group_title
@@ -49,6 +63,8 @@ def _arms(source: Source) -> Iterator[Block | None]:
     if not groups(results):
         yield Prose(("No cell of this run has been scored on the test set yet.",))
     for index, group in enumerate(groups(results), 1):
+        if methods.says_all(results, group):
+            continue
         yield Heading(group_title(results, group))
         yield tables.arms_table(results, group)
         drawn = (
@@ -59,15 +75,32 @@ def _arms(source: Source) -> Iterator[Block | None]:
             yield Side(shown)
 
 
+def _methods(source: Source) -> Iterator[Block | None]:
+    results = source.results
+    beside = methods.side_by_side(results)
+    for number, (arm, compared) in enumerate(beside.items(), 1):
+        if len(beside) > 1:
+            yield Heading(f"Trained on {arm}")
+        yield methods.methods_table(results, arm, compared)
+        drawn = [
+            bars.bars_figure(results, arm, compared, name, f"methods-{number}-{name}")
+            for name in main_metrics(results)
+        ]
+        if shown := tuple(figure for figure in drawn if figure):
+            yield Side(shown)
+        yield methods.differences_table(results, arm)
+
+
 def _made(source: Source) -> Iterator[Block | None]:
     results = source.results
     table = accounts.funnel_table(results)
     if table is None:
         yield Prose(("No arm of this study asked a teacher for rows.",))
-        return
-    yield Bullets(tuple(accounts.shortfalls(results) or ["Every arm has the rows wanted."]))
-    yield table
-    yield figures.funnel_figure(results)
+    else:
+        yield Bullets(tuple(accounts.shortfalls(results) or ["Every arm has the rows wanted."]))
+        yield table
+        yield figures.funnel_figure(results)
+    yield accounts.left_out_table(results)
 
 
 def _samples(source: Source) -> Iterator[Block | None]:
@@ -118,39 +151,29 @@ def _labels(source: Source) -> Iterator[Block | None]:
 
 def _settings(source: Source) -> Iterator[Block | None]:
     for group in groups(source.results):
-        yield tables.settings_table(source.results, group)
+        yield settings.settings_table(source.results, group)
+    # Students by the same reading stand beside each other.
+    readings = list(dict.fromkeys(reading for _, reading in groups(source.results)))
+    ordered = sorted(groups(source.results), key=lambda group: readings.index(group[1]))
+    drawn = [
+        sweeps.sweep_figure(source.results, group, f"sweep-{index}")
+        for index, group in enumerate(ordered, 1)
+    ]
+    if shown := tuple(figure for figure in drawn if figure):
+        yield Side(shown)
 
 
 def _training(source: Source) -> Iterator[Block | None]:
     drawn, problems = [], list[str]()
     for index, student in enumerate(students(source.results), 1):
         cells = [cell for cell in source.results.cells if cell.student == student]
-        curves = [curve for cell in cells if (curve := _curve(source.run, cell, problems))]
-        drawn.append(figures.history_figure(source.results, student, curves, f"loss-{index}"))
+        read = [history.read_curve(source.run, cell, problems) for cell in cells]
+        shown_of = [curve for curve in read if curve]
+        drawn.append(curves.history_figure(source.results, student, shown_of, f"loss-{index}"))
     if shown := tuple(figure for figure in drawn if figure):
         yield Side(shown)
     if problems:
         yield Bullets(tuple(problems))
-
-
-def _curve(run: Path, cell: Cell, problems: list[str]) -> figures.Curve | None:
-    path = run / (cell.path or f"cells/{cell.id}") / "history.json"
-    if not path.is_file():
-        return None
-    try:
-        steps = json.loads(path.read_text("utf-8"))
-        points = [(float(s["update"]), float(s["loss"])) for s in steps if s["loss"] is not None]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        problems.append(f"The training history of {cell.id} cannot be read: {error!r}")
-        return None
-    finite = [(x, y) for x, y in points if math.isfinite(y)]
-    if len(finite) < len(points):
-        problems.append(f"{cell.id}: the loss was not a number at some updates.")
-    shown = finite[:: math.ceil(len(finite) / _CURVE_POINTS)] if finite else []
-    return (cell.arm, [x for x, _ in shown], [y for _, y in shown]) if shown else None
-
-
-_CURVE_POINTS = 300  # more than a figure of this width can show
 
 
 def _data(source: Source) -> Iterator[Block | None]:
@@ -180,6 +203,8 @@ def _cost(source: Source) -> Iterator[Block | None]:
     else:
         yield cost.usage_table(results)
     yield cost.training_table(results)
+    if table := training.how_table(results):
+        yield Fold("How it was trained", (table,))
 
 
 def _repeat(source: Source) -> Iterator[Block | None]:
@@ -206,6 +231,7 @@ def _repeat(source: Source) -> Iterator[Block | None]:
 _SECTIONS: tuple[tuple[str, str, Callable[[Source], Iterator[Block | None]]], ...] = (
     ("reading", "How to read these numbers", _reading),
     ("arms", "Arms and baselines", _arms),
+    ("methods", "Students side by side", _methods),
     ("made", "Made and kept", _made),
     ("examples", "Made examples beside their originals", _samples),
     ("labels", "Labels and confusions", _labels),

@@ -15,21 +15,34 @@ from preceptor.report.measures import (
     is_text,
     metrics_of,
 )
-from preceptor.report.numbers import LEVEL, count, metric, setting, share
+from preceptor.report.numbers import LEVEL, count, listed, metric, plural, setting, share
 from preceptor.report.results import Results
-from preceptor.report.scores import Baseline, Comparison, Metrics, Score
+from preceptor.report.scores import Baseline, Comparison, Difference, Metrics, Score
 from preceptor.report.verdict import compared, group_title
 
 
 def budget_words(results: Results, group: Group | None = None) -> str:
     """How long the arms were trained, in words; a student may have a budget of its own."""
-    own = [cell.budget for cell, _ in chosen(results, group)] if group else []
-    budget = next((budget for budget in own if budget), results.budget)
+    budget = _budget(results, group)
     if steps := budget.get("steps"):
         return f"all arms at equal updates ({count(steps)})"
     if epochs := budget.get("epochs"):
         return f"all arms at equal epochs ({epochs:g}), so larger arms get more updates"
     return "training budget not recorded"
+
+
+def _budget(results: Results, group: Group | None) -> dict[str, float]:
+    own = [cell.budget for cell, _ in chosen(results, group)] if group else []
+    return next((budget for budget in own if budget), results.budget)
+
+
+def budget_length(results: Results, group: Group) -> str:
+    """How long a student was trained, as ``100 updates`` or ``3 epochs``; empty if not known."""
+    budget = _budget(results, group)
+    if steps := budget.get("steps"):
+        return plural(steps, "update")
+    epochs = budget.get("epochs")
+    return f"{epochs:g} epoch{'' if epochs == 1 else 's'}" if epochs else ""
 
 
 def score_of(results: Results, group: Group, arm: str, name: str) -> Value:
@@ -183,7 +196,12 @@ def _difference(arm: str, other: str, facts: dict[str, Comparison]) -> Value:
     if arm == other:
         return missing("the arm itself")
     fact = facts.get(arm)
-    if fact is None or fact.difference is None:
+    return difference(fact) if fact else missing("not compared")
+
+
+def difference(fact: Difference) -> Value:
+    """A difference with its interval and its mark."""
+    if fact.difference is None:
         return missing("not compared")
     show, mark = metric(fact.metric), fact.outcome
     text = show.change(fact.difference)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from preceptor.data.example import Example
 from preceptor.data.leakage import leakage, summary
 from preceptor.data.readers.pubmedqa import PubmedqaSettings
 from preceptor.data.sampling import label_counts
@@ -155,13 +156,18 @@ def _data(plan: Plan) -> dict[str, Any]:
         "files": [path.name for path in plan.splits.files],
         "columns": columns.fields() if columns else {},
         "text_format": _text_format(data),
-        "counts": {name: label_counts(examples) for name, examples in shown.items()},
+        "counts": {name: _counts(plan, examples) for name, examples in shown.items()},
         "labelled_per_seed": len(splits.train),
         "draw_seeds": plan.draw_seeds,
         "notes": [*record.get("notes", []), *check_targets(plan, splits), *thin_choice(plan)],
         "dropped": record.get("dropped", []),
         "leakage": _leakage(plan),
     }
+
+
+def _counts(plan: Plan, examples: Sequence[Example]) -> dict[str, int]:
+    """Examples by label; of free answers, which are no labels, all together."""
+    return label_counts(examples) if plan.study.task.labels else {"answers": len(examples)}
 
 
 def _text_format(data: DataSettings) -> dict[str, Any]:
