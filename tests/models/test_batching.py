@@ -28,3 +28,9 @@ def test_pad_on_both_sides() -> None:
     tokens, mask = pad([[1, 2, 3], [4]], 7, "left")
     assert tokens.tolist() == [[1, 2, 3], [7, 7, 4]]
     assert mask.tolist() == [[1, 1, 1], [0, 0, 1]]
+
+
+def test_what_is_padded_apart_is_counted_apart() -> None:
+    sizes = [(2, 6), (6, 2), (4, 4)]
+    assert cut(range(3), sizes, 20) == [[0], [1, 2]]  # 12 x 2 and 10 x 2; summed, 8 x 2 each
+    assert by_length([(1, 1), (1, 9), (3, 3)], 10) == [[1], [2], [0]]

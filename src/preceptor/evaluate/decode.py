@@ -35,8 +35,8 @@ def generate(
 
     The checkpoint's own sampling defaults play no part; what an encoder-decoder model's answers
     open with (:mod:`preceptor.models.pairs`) is its own. Prompts of like length are batched,
-    padded on the left (on the right for an encoder); a batch's answers are those that its prompts would get alone, as far as
-    sums of another order round alike.
+    padded on the left (on the right for an encoder); a batch's answers are those that its
+    prompts would get alone, as far as sums of another order round alike.
 
     Args:
         model: a decoder or an encoder-decoder model in eval mode, with or without an adapter.

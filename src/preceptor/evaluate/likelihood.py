@@ -79,7 +79,9 @@ def label_scores(
     import numpy as np
 
     if model.config.is_encoder_decoder:
-        return _pair_scores(model, tokenizer, prompts, answers, batch_tokens, label)
+        return _pair_scores(
+            model, tokenizer, prompts, answers, batch_tokens=batch_tokens, label=label
+        )
     passes = [one for i, text in enumerate(prompts) for one in _passes(tokenizer, i, text, answers)]
     scores = np.full((len(prompts), len(answers)), np.nan)
     sparse = can_be_sparse(model)
@@ -153,6 +155,7 @@ def _pair_scores(
     tokenizer: PreTrainedTokenizerBase,
     prompts: Sequence[str],
     answers: Sequence[str],
+    *,
     batch_tokens: int,
     label: str,
 ) -> np.ndarray:

@@ -126,7 +126,8 @@ def _pairs(
 ) -> list[RowForeseen]:
     batch = pair_batch(rows, pad_id, next(model.parameters()).device)
     sizes = [len(row.target) - row.first for row in rows]
-    found = _each(model, batch.inputs, batch.at, batch.targets, sizes, sparse)
+    logits = _logits(model, batch.inputs, batch.at, sparse)
+    found = _each(logits, batch.targets, sizes)
     return [RowForeseen(_sum(costs, hits), None) for costs, hits in found]
 
 
@@ -142,27 +143,25 @@ def _texts(
     targets = torch.cat([tokens[number, 1 : len(row)] for number, (row, _) in enumerate(rows)])
     inputs = {"input_ids": tokens.to(device), "attention_mask": mask.to(device)}
     sizes = [len(row) - 1 for row, _ in rows]
-    found = _each(model, inputs, at.to(device), targets.to(device), sizes, sparse)
+    found = _each(_logits(model, inputs, at.to(device), sparse), targets.to(device), sizes)
     return [
         RowForeseen(_sum(costs[first - 1 :], hits[first - 1 :]), _sum(costs, hits))
         for (costs, hits), (_, first) in zip(found, rows, strict=True)
     ]
 
 
-def _each(
-    model: PreTrainedModel,
-    inputs: dict[str, Tensor],
-    at: Tensor,
-    targets: Tensor,
-    sizes: Sequence[int],
-    sparse: bool,
-) -> Iterator[tuple[Tensor, Tensor]]:
+def _logits(model: PreTrainedModel, inputs: dict[str, Tensor], at: Tensor, sparse: bool) -> Tensor:
+    import torch
+
+    with torch.no_grad():
+        return logits_at(model, inputs, at, sparse)
+
+
+def _each(logits: Tensor, targets: Tensor, sizes: Sequence[int]) -> Iterator[tuple[Tensor, Tensor]]:
     """Row by row what its predicted tokens cost, and whether each was foreseen."""
     import torch
     from torch.nn.functional import cross_entropy
 
-    with torch.no_grad():
-        logits = logits_at(model, inputs, at, sparse)
     nll = cross_entropy(logits, targets, reduction="none").double().cpu()
     right = (logits.argmax(-1) == targets).long().cpu()
     return zip(torch.split(nll, list(sizes)), torch.split(right, list(sizes)), strict=True)

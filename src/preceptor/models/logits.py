@@ -1,8 +1,9 @@
 """Logits where they are needed and nowhere else.
 
-The head of a decoder (or of an encoder-decoder model's) is its largest matrix product (vocabulary x width), and training on an answer or
-scoring a label needs it at a few positions of hundreds. A hook in front of the head keeps those
-positions alone; all that a family does behind its head (scaling, soft caps) goes on as it is.
+A language model's head is its largest matrix product (vocabulary x width), and training on an
+answer or scoring a label needs it at a few positions of hundreds. A hook in front of the head
+keeps those positions alone; all that a family does behind its head (scaling, soft caps) goes on
+as it is.
 """
 
 from __future__ import annotations

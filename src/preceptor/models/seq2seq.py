@@ -10,6 +10,7 @@ from preceptor.models.decoder import context_window
 from preceptor.models.files import model_hash
 from preceptor.models.kinds import wrong_kind
 from preceptor.models.loading import Dtype, load_config, load_model, load_tokenizer, told
+from preceptor.models.pairs import Opening, opening_by
 from preceptor.models.quiet import quiet
 from preceptor.models.seeding import seeded
 from preceptor.models.weights import Weights
@@ -18,7 +19,12 @@ from preceptor.store.cache import cache_folder
 from preceptor.store.fingerprint import fingerprint
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import (
+        GenerationConfig,
+        PreTrainedConfig,
+        PreTrainedModel,
+        PreTrainedTokenizerBase,
+    )
 
 _PAIR_FORMAT = 1
 
@@ -65,24 +71,45 @@ def load_seq2seq(
     return model.eval(), tokenizer
 
 
+def load_opening(weights: Weights) -> Opening:
+    """What the answers of a model open with, by its configs alone.
+
+    Raises:
+        WeightsError: they cannot be read, or do not say which token answers start from.
+    """
+    from transformers import GenerationConfig
+
+    config = load_config(weights, "seq2seq")
+    with told(weights), quiet():
+        if (weights.folder / "generation_config.json").is_file():
+            kept = GenerationConfig.from_pretrained(weights.folder)
+        else:
+            kept = GenerationConfig.from_model_config(config)
+    _check_start(kept, weights)
+    return opening_by(kept)
+
+
+def _check_start(kept: GenerationConfig, weights: Weights) -> None:
+    if kept.decoder_start_token_id is None:
+        raise WeightsError(
+            "the model does not say which token its answers start from",
+            where=weights.ref,
+            fix="set decoder_start_token_id in its config.json",
+        )
+
+
 def _plain_generation(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, weights: Weights
 ) -> Any:
     from transformers import GenerationConfig
 
     kept = model.generation_config
-    start = kept.decoder_start_token_id
-    if start is None:
-        raise WeightsError(
-            "the model does not say which token its answers start from",
-            where=weights.ref,
-            fix="set decoder_start_token_id in its config.json",
-        )
+    _check_start(kept, weights)
     return GenerationConfig(
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
-        decoder_start_token_id=start,
+        decoder_start_token_id=kept.decoder_start_token_id,
         forced_bos_token_id=kept.forced_bos_token_id,
     )
 

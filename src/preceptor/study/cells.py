@@ -13,11 +13,11 @@ from preceptor.errors import DataError
 from preceptor.store.atomic import write_json
 from preceptor.store.tables import write_rows
 from preceptor.study.environment import environment
-from preceptor.study.inputs import Inputs, window_of
+from preceptor.study.inputs import Inputs
 from preceptor.study.measures import MEASURES
 from preceptor.study.plan import Cell, Plan
 from preceptor.study.predictor import Predictor
-from preceptor.study.spec import EncoderStudent, chosen_by
+from preceptor.study.spec import EncoderStudent, Seq2SeqStudent, chosen_by
 from preceptor.tune.batches import Row
 from preceptor.tune.checkpoint import Checkpoint
 from preceptor.tune.methods import METHODS
@@ -125,18 +125,21 @@ def untrained(plan: Plan, cell: Cell) -> Predictor:
     from preceptor.models.decoder import load_decoder
     from preceptor.models.encoder import load_encoder
     from preceptor.models.seeding import seeded
+    from preceptor.models.seq2seq import load_seq2seq
 
     study = plan.study
     student = study.students[cell.student]
     weights = plan.weights[cell.student]
     if isinstance(student, EncoderStudent):
         model, tokenizer = load_encoder(weights, study.task.labels, cell.seed)
+    elif isinstance(student, Seq2SeqStudent):
+        model, tokenizer = load_seq2seq(weights, seed=cell.seed)
     else:
         model, tokenizer = load_decoder(weights)
     method = cell.method(student)
     with seeded(cell.seed):
         model = METHODS[method.name].attach(model, method, tokenizer)
-    inputs = Inputs(study.task, student, study.data.too_long, tokenizer, window_of(model))
+    inputs = Inputs.of(model, tokenizer, study.task, student, study.data.too_long)
     return Predictor(inputs, model)
 
 

@@ -7,8 +7,6 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from preceptor.augment import OPERATIONS, AnyOperation
 from preceptor.augment.create import CreateSettings
 from preceptor.augment.operation import rows_of
@@ -22,11 +20,11 @@ from preceptor.llm.endpoint import check_key
 from preceptor.llm.settings import EmbeddedSettings, EndpointSettings
 from preceptor.models import weights
 from preceptor.study.file import headed, hint, placed
-from preceptor.study.plan import Cell, Plan
-from preceptor.study.spec import AnyStudent, DecoderStudent, MixArm, Study
+from preceptor.study.plan import Plan
+from preceptor.study.spec import MixArm, Study
+from preceptor.study.students import student_problems
 from preceptor.tasks import TextTask
 from preceptor.tasks.template import fields_of
-from preceptor.tune.methods import METHODS
 
 _THIN = 10
 """validation examples of a label below which a figure that counts labels turns on one of them"""
@@ -44,7 +42,7 @@ def check(plan: Plan, calls: bool = True) -> None:
         DataError: the data themselves cannot be used (reported by the reader).
     """
     study = plan.study
-    problems = [*_teachers(study), *_arms(study), *_students(plan), *_prompts(plan)]
+    problems = [*_teachers(study), *_arms(study), *student_problems(plan), *_prompts(plan)]
     if texts := list(_of_texts(study)):
         raise SpecError(headed([_placed(plan, problem) for problem in [*texts, *problems]]))
     problems += _ready(study, plan.base_dir) if calls else []
@@ -98,8 +96,10 @@ def _of_texts(study: Study) -> Iterator[str]:
     if not isinstance(study.task, TextTask):
         return
     for name, arm in study.operations().items():
-        yield f"arms.{name}: {arm.operation} makes examples with labels; a text task takes none"
-        " and repeat"
+        yield (
+            f"arms.{name}: {arm.operation} makes examples with labels; a text task takes none"
+            " and repeat"
+        )
     if study.baselines.teacher or study.baselines.human:
         yield "baselines: a text task has no labels that a teacher or a person could give"
 
@@ -188,60 +188,6 @@ def _drawn(plan: Plan) -> Iterator[str]:
     for name, student in plan.study.students.items():
         if student.grid and not drawn.validation:
             yield f"students.{name}.grid: there is no validation split to choose a setting on"
-
-
-def _students(plan: Plan) -> Iterator[str]:
-    for name, student in plan.study.students.items():
-        length = student.fit.max_length
-        labels = plan.study.task.labels
-        if labels and isinstance(student, DecoderStudent) and student.max_new_tokens >= length:
-            yield f"students.{name}.max_new_tokens: leaves no room in fit.max_length ({length})"
-        yield from _suited(plan.study, name, student)
-        wrong = weights.check(student.weights, plan.base_dir, student.kind)
-        if wrong:
-            yield f"students.{name}.weights: {wrong}"
-        for arm in student.arms or ():
-            if arm not in plan.study.arms:
-                guess = hint(arm, list(plan.study.arms))
-                yield f"students.{name}.arms: no arm is named {arm!r}{guess}"
-        yield from _grid(name, student)
-
-
-def _suited(study: Study, name: str, student: AnyStudent) -> Iterator[str]:
-    """Whether method, layout and task fit this kind of student."""
-    kinds = METHODS[student.method.name].KINDS
-    if student.kind not in kinds:
-        fits = " and ".join(kinds)
-        yield f"students.{name}.method: {student.method.name} fits {fits} students alone"
-    if isinstance(study.task, TextTask) and student.kind != "decoder":
-        yield f"students.{name}.kind: {student.kind} students choose labels; a text task needs one"
-        " that writes: decoder"
-    packed = student.fit.layout == "packed"
-    if packed and (student.kind == "encoder" or student.method.name == "prefix"):
-        why = "a classifier" if student.kind == "encoder" else "a prefix"
-        yield f"students.{name}.fit.layout: rows cannot be packed for {why}; set it to padded"
-    on = student.fit.trunk_cache == "on"
-    if on and (student.kind == "encoder" or student.method.name in ("full", "prefix")):
-        yield f"students.{name}.fit.trunk_cache: nothing stays frozen that could be cached; auto"
-
-
-def _grid(name: str, student: AnyStudent) -> Iterator[str]:
-    known = [field for field in type(student.method).model_fields if field != "name"]
-    for key, values in student.grid.items():
-        if key not in known:
-            guess = hint(key, known)
-            yield f"students.{name}.grid: {student.method.name} has no setting {key!r}{guess}"
-            continue
-        read: list[object] = []
-        for value in values:
-            try:
-                method = Cell("", name, ((key, value),), 0).method(student)
-            except ValidationError as error:
-                yield f"students.{name}.grid.{key}: {error.errors()[0]['msg']}; found {value!r}"
-                continue
-            if getattr(method, key) in read:
-                yield f"students.{name}.grid.{key}: {value!r} stands there twice"
-            read.append(getattr(method, key))
 
 
 def _everything(plan: Plan) -> list[Example]:

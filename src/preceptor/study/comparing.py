@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -31,7 +32,7 @@ def scores(plan: Plan, key: _Key, cells: Mapping[int, Cell]) -> Iterator[dict[st
     """An arm's mean over its seeds; settings are those that validation chose, seed by seed."""
     student, arm = key
     for reading in plan.study.readings(student):
-        for metric in MEASURES[plan.study.task.kind].METRICS:
+        for metric in _metrics(plan, cells.values(), reading):
             found = mean_interval(_sample(plan, cells.values(), reading, metric))
             yield {
                 "student": student,
@@ -64,20 +65,20 @@ def method_comparisons(
 ) -> Iterator[dict[str, Any]]:
     """Every student against every one before it in the study, on the same arm and seeds.
 
-    A student that is trained under one seed alone (an untuned base) stands for all of them.
+    An untuned base is what the others are compared with, wherever it stands, and its one cell
+    stands for all seeds.
     """
-    for (student, arm), cells in groups.items():
-        for (other, same_arm), others in groups.items():
-            if other == student:
-                break
-            if same_arm != arm:
-                continue
-            first = plan.study.readings(student)[0], plan.study.readings(other)[0]
-            untuned = plan.study.students[other].method.name == "base"
-            same = next(iter(others.values()))
-            set_beside = dict.fromkeys(cells, same) if untuned else others
-            for found in _differences(plan, cells, set_beside, first):
-                yield {"arm": arm, "student": student, "against": other, **found}
+    untuned = {name for name, one in plan.study.students.items() if one.method.name == "base"}
+    for before, after in itertools.combinations(groups, 2):
+        if before[1] != after[1] or {before[0], after[0]} <= untuned:
+            continue
+        key, against = (before, after) if after[0] in untuned else (after, before)
+        cells, others = groups[key], groups[against]
+        if against[0] in untuned:
+            others = dict.fromkeys(cells, next(iter(others.values())))
+        readings = plan.study.readings(key[0])[0], plan.study.readings(against[0])[0]
+        for found in _differences(plan, cells, others, readings):
+            yield {"arm": key[1], "student": key[0], "against": against[0], **found}
 
 
 def _differences(
@@ -88,10 +89,14 @@ def _differences(
 ) -> Iterator[dict[str, Any]]:
     """One set of cells less another, metric by metric, on the seeds that both have."""
     seeds = [seed for seed in cells if seed in others]
-    for metric in MEASURES[plan.study.task.kind].METRICS if seeds else ():
+    sides = [[side[seed] for seed in seeds] for side in (cells, others)]
+    first, second = (
+        _metrics(plan, side, reading) for side, reading in zip(sides, readings, strict=True)
+    )
+    for metric in [one for one in first if one in second] if seeds else ():
         ours, theirs = (
-            _sample(plan, [side[seed] for seed in seeds], reading, metric)
-            for side, reading in zip((cells, others), readings, strict=True)
+            _sample(plan, side, reading, metric)
+            for side, reading in zip(sides, readings, strict=True)
         )
         found = paired_difference(ours, theirs)
         yield {"metric": metric, **_told(found, "difference"), "verdict": found.verdict}
@@ -113,12 +118,23 @@ def _test_rows(path: Path, made_at: int) -> list[dict[str, Any]]:
     return [row for row in read_rows(path) if row["split"] == "test"]
 
 
+def _metrics(plan: Plan, cells: Iterable[Cell], reading: str) -> tuple[str, ...]:
+    """What the cells can be compared by: a seq2seq student has nothing over all tokens."""
+    rows = [row for cell in cells for row in _read(plan, cell, reading)]
+    found: tuple[str, ...] = MEASURES[plan.study.task.kind].metrics_of(rows)
+    return found
+
+
 def _sample(plan: Plan, cells: Iterable[Cell], reading: str, metric: str) -> Scores:
     """What the statistics take: one reading's test rows of every cell, in the same order."""
-    rows = [[row for row in _rows_of(plan, cell) if row["reading"] == reading] for cell in cells]
+    rows = [_read(plan, cell, reading) for cell in cells]
     task = plan.study.task
     scores: Scores = MEASURES[task.kind].sample(rows, metric, task.labels)
     return scores
+
+
+def _read(plan: Plan, cell: Cell, reading: str) -> list[dict[str, Any]]:
+    return [row for row in _rows_of(plan, cell) if row["reading"] == reading]
 
 
 def _rows_of(plan: Plan, cell: Cell) -> list[dict[str, Any]]:

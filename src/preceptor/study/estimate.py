@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -154,7 +155,11 @@ def _training(plan: Plan, name: str, student: AnyStudent) -> dict[str, Any]:
     parameters = _parameters(plan, student)
     seconds = None
     if parameters is not None:
-        work = parameters * (tokens * (6 if student.method.name == "full" else 4) + 2 * scored)
+        # Of an encoder-decoder model every token goes through one of two halves.
+        share = 0.5 if student.kind == "seq2seq" else 1.0
+        work = (
+            share * parameters * (tokens * (6 if student.method.name == "full" else 4) + 2 * scored)
+        )
         speed = FLOPS_PER_CORE * (2 if student.fit.precision == "bf16" else 1)
         seconds = work / (speed * (os.cpu_count() or 1))
     return {
@@ -203,7 +208,12 @@ def _passes(student: AnyStudent) -> int:
 
 def _parameters(plan: Plan, student: AnyStudent) -> int | None:
     """Parameters by the size of the weights on disk; None for a hub model."""
-    path = resolve(student.weights, plan.base_dir).path
+    weights = resolve(student.weights, plan.base_dir)
+    sizes = [_size(part.path) for part in weights.parts or (weights,)]
+    return None if None in sizes else sum(filter(None, sizes))
+
+
+def _size(path: Path | None) -> int | None:
     if path is None:
         return None
     if path.suffix == ".gguf":

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from preceptor.data.example import Example
 from preceptor.data.splits import TooLong
-from preceptor.errors import DataError
+from preceptor.errors import DataError, SpecError
+from preceptor.models.pairs import PairRow, opening_of, pair_row
 from preceptor.study.plan import Plan
-from preceptor.study.spec import AnyStudent, EncoderStudent
+from preceptor.study.spec import AnyStudent, EncoderStudent, Seq2SeqStudent
 from preceptor.tasks import AnyTask, TextTask
 from preceptor.tune.batches import LabelRow, TextRow, label_row, text_row
 
@@ -30,6 +31,7 @@ class Inputs:
         tokenizer: the student's.
         window: tokens that its model can see at once; None where nothing bounds them.
         cut: how many inputs were cut to fit so far.
+        opening: what a seq2seq student's answers open with; empty for other kinds.
     """
 
     task: AnyTask
@@ -38,6 +40,20 @@ class Inputs:
     tokenizer: PreTrainedTokenizerBase
     window: int | None
     cut: int = 0
+    opening: tuple[int, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        task: AnyTask,
+        student: AnyStudent,
+        too_long: TooLong,
+    ) -> Inputs:
+        """What a loaded model, with or without an adapter, reads."""
+        window, opening = window_of(model), opening_of(model)
+        return cls(task, student, too_long, tokenizer, window, opening=opening)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -46,7 +62,7 @@ class Inputs:
 
     @property
     def length(self) -> int:
-        """Tokens that a prompt and its answer may have together."""
+        """Tokens that a prompt and its answer may have together; for a seq2seq student, each."""
         return min(self.student.fit.max_length, self.window or self.student.fit.max_length)
 
     @cached_property
@@ -54,8 +70,15 @@ class Inputs:
         """Tokens for a framed input, so that the longest answer fits behind it.
 
         A free answer may be as long as it likes; what is written new has at most half of all.
+        A seq2seq student's answers stand apart from its input.
+
+        Raises:
+            SpecError: a seq2seq student's answers would be longer than it can see.
         """
         if isinstance(self.student, EncoderStudent):
+            return self.length
+        if isinstance(self.student, Seq2SeqStudent):
+            self._check_written(self.student.max_new_tokens + len(self.opening))
             return self.length
         answers = [self.tokenizer(self.task.written(label))["input_ids"] for label in self.labels]
         if isinstance(self.task, TextTask):
@@ -64,8 +87,18 @@ class Inputs:
         writes = "generation" in self.student.readings
         return self.length - max(longest, self.student.max_new_tokens if writes else 0)
 
+    def _check_written(self, tokens: int) -> None:
+        if tokens > self.length:
+            raise SpecError(
+                "a written answer may be longer than the student can see",
+                where=f"the seq2seq student of {self.student.weights}",
+                found=f"{tokens} tokens, with what every answer opens with",
+                expected=f"at most {self.length}",
+                fix="lower its max_new_tokens",
+            )
+
     def shown(self, example: Example) -> str:
-        """What the student reads: the input (encoder) or the framed prompt (decoder), fitted.
+        """What the student reads, fitted: the input (encoder) or the framed prompt (others).
 
         Raises:
             DataError: it is too long and the study refuses to cut.
@@ -85,7 +118,7 @@ class Inputs:
         self.cut += cut
         return frame(text)
 
-    def row(self, example: Example) -> LabelRow | TextRow:
+    def row(self, example: Example) -> LabelRow | TextRow | PairRow:
         """An example as the fitting loop learns from it: what is shown, and the answer.
 
         Raises:
@@ -93,6 +126,8 @@ class Inputs:
                 would be left.
         """
         target = str(example.target)
+        if isinstance(self.student, Seq2SeqStudent):
+            return self._pair_row(example, first=1)
         if isinstance(self.task, TextTask):
             return self._text_row(example, self.task.loss)
         if isinstance(self.student, EncoderStudent):
@@ -100,14 +135,31 @@ class Inputs:
         answer = self.task.written(target)
         return text_row(self.tokenizer, self.shown(example), answer, self.task.loss)
 
-    def answered(self, example: Example) -> tuple[tuple[int, ...], int]:
+    def answered(self, example: Example) -> tuple[tuple[int, ...], int] | PairRow:
         """The tokens of a prompt with its answer, and the first of the answer's.
 
         Raises:
             DataError: as for :meth:`row`.
         """
+        if isinstance(self.student, Seq2SeqStudent):
+            return self._pair_row(example, first=len(self.opening))
         row = self._text_row(example, "answer")
         return row.tokens, row.first
+
+    def _pair_row(self, example: Example, first: int) -> PairRow:
+        """Source and target, each fitted by itself; of a free answer `truncate_end` cuts the end.
+
+        A cut answer has no end token, since the text does not end there.
+        """
+        before = self.cut
+        answer = self.task.written(str(example.target))
+        row = pair_row(self.tokenizer, self.opening, self.shown(example), answer, first)
+        if len(row.target) <= self.length:
+            return row
+        if self.labels or self.too_long != "truncate_end":
+            raise _answer_too_long(example, len(row.target), self.length)
+        self.cut = before + 1
+        return replace(row, target=row.target[: self.length])
 
     def _text_row(self, example: Example, loss: Literal["answer", "all"]) -> TextRow:
         """A free answer counts into the length itself: its end is what `truncate_end` cuts.
@@ -140,6 +192,16 @@ class Inputs:
         return text_row(self.tokenizer, self.task.frame(text), answer, "answer")
 
 
+def _answer_too_long(example: Example, tokens: int, length: int) -> DataError:
+    return DataError(
+        "an answer is too long for the student",
+        where=f"example {example.id}",
+        found=f"{tokens} tokens, with those that open and end it",
+        expected=f"at most {length}",
+        fix="set data.too_long to truncate_end (it cuts free answers), or raise fit.max_length",
+    )
+
+
 def _too_long(example: Example, tokens: int, prompt: int, inputs: Inputs) -> DataError:
     nothing = prompt >= inputs.length and inputs.too_long == "truncate_end"
     return DataError(
@@ -161,6 +223,7 @@ def check_lengths(plan: Plan) -> None:
     Needs every student's tokenizer and config, so its weights are fetched or exported here.
 
     Raises:
+        SpecError: a student could not see all of what it may write.
         DataError: an example does not fit a student that still has a cell to train.
     """
     missing = {cell.student for cell in plan.cells if not plan.cell_part(cell).exists()}
@@ -194,11 +257,14 @@ def _check_fit(student: str, inputs: Inputs, examples: Collection[Example]) -> N
 def _inputs(plan: Plan, name: str) -> Inputs:
     from preceptor.models.decoder import context_window
     from preceptor.models.loading import load_config, load_tokenizer
+    from preceptor.models.seq2seq import load_opening
 
     study, weights = plan.study, plan.weights[name]
     student = study.students[name]
     window = context_window(load_config(weights, student.kind))
-    return Inputs(study.task, student, study.data.too_long, load_tokenizer(weights), window)
+    opening = load_opening(weights) if isinstance(student, Seq2SeqStudent) else ()
+    tokenizer = load_tokenizer(weights)
+    return Inputs(study.task, student, study.data.too_long, tokenizer, window, opening=opening)
 
 
 def window_of(model: PreTrainedModel) -> int | None:

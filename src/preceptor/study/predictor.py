@@ -16,7 +16,7 @@ from preceptor.errors import PreceptorError
 from preceptor.evaluate.perplexity import RowForeseen
 from preceptor.models.weights import Weights
 from preceptor.store.atomic import write_json
-from preceptor.study.inputs import Inputs, window_of
+from preceptor.study.inputs import Inputs
 from preceptor.study.spec import AnyStudent, EncoderStudent
 from preceptor.tasks import AnyTask, TextTask
 
@@ -177,5 +177,4 @@ def load_predictor(folder: Path) -> Predictor:
     model, tokenizer = load_saved(folder)
     task = _TASK.validate_python(value["task"])
     student = _STUDENT.validate_python(value["student"])
-    inputs = Inputs(task, student, value["too_long"], tokenizer, window_of(model))
-    return Predictor(inputs, model)
+    return Predictor(Inputs.of(model, tokenizer, task, student, value["too_long"]), model)

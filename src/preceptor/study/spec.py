@@ -70,7 +70,8 @@ class StudentSettings(Settings):
     """What every student has."""
 
     weights: str
-    """a known package (smollm2, minilm), a folder, a GGUF file, or a hub id (org/name[@rev])"""
+    """a known package (smollm2, minilm), a folder, a GGUF file, or a hub id (org/name[@rev]);
+    for seq2seq also two encoders joined (minilm+minilm), a stand-in without pretraining"""
     stands_for: str | None = None
     """the model that a paper used, where this one is a substitute for it; the report says so"""
     method: Annotated[MethodSettings, _named("name", MethodSettings)]
@@ -88,10 +89,9 @@ class StudentSettings(Settings):
     """train it under the first so many seeds only"""
 
 
-class DecoderStudent(StudentSettings):
-    """A causal language model; predicts by writing an answer and by label likelihood."""
+class WritingStudent(StudentSettings):
+    """What every student has that writes its answers."""
 
-    kind: Literal["decoder"]
     decoding: Decoding = "default"
     """how it writes: `default` is greedy; `drllama` are the paper's processors and beams"""
     readings: Annotated[tuple[Literal["likelihood", "generation"], ...], Field(min_length=1)] = (
@@ -104,13 +104,29 @@ class DecoderStudent(StudentSettings):
     """tokens of a written answer at most"""
 
 
+class DecoderStudent(WritingStudent):
+    """A causal language model; predicts by writing an answer and by label likelihood."""
+
+    kind: Literal["decoder"]
+
+
+class Seq2SeqStudent(WritingStudent):
+    """An encoder-decoder model: its encoder reads the task's `prompt`, its decoder writes the
+    `answer`, and is trained on it alone; predicts as a decoder does. Of a text task it has no
+    figures over all tokens, since it does not foresee what it reads"""
+
+    kind: Literal["seq2seq"]
+
+
 class EncoderStudent(StudentSettings):
     """An encoder with a classification head."""
 
     kind: Literal["encoder"]
 
 
-AnyStudent = Annotated[DecoderStudent | EncoderStudent, Field(discriminator="kind")]
+AnyStudent = Annotated[
+    DecoderStudent | EncoderStudent | Seq2SeqStudent, Field(discriminator="kind")
+]
 
 
 class Baselines(Settings):
@@ -212,7 +228,7 @@ class Study(Settings):
         if not isinstance(self.task, ChoiceTask):
             return ("next_token",)
         one = self.students[student]
-        return one.readings if isinstance(one, DecoderStudent) else ("classifier",)
+        return one.readings if isinstance(one, WritingStudent) else ("classifier",)
 
     def teacher_of(self, arm: AnyOperation) -> str:
         """The name of the teacher that an arm calls: the one it names, or the only one."""

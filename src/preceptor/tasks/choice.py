@@ -25,9 +25,10 @@ class ChoiceTask(Task):
     input: str
     """how an example is shown, a Jinja template of its input fields"""
     prompt: str = "{{ input }}\nAnswer:"
-    """what a decoder student reads, around `input`"""
+    """what a decoder or seq2seq student reads, around `input`"""
     answer: str = " {label}"
-    """what a decoder student writes; `{label}` stands for the label"""
+    """what a decoder or seq2seq student writes; `{label}` stands for the label. White space
+    in front joins it to a decoder's prompt, and falls away for seq2seq"""
     answers: AnswersSetting = "strict"
     """how a label is read from a model's text: `strict` takes the first whole-word label and
     counts the rest as unparsed; `drllama_llm` and `drllama_student` are Dr. LLaMA's ways"""

@@ -45,11 +45,11 @@ class Task(Settings):
         return render(self.input, example.inputs)
 
     def frame(self, shown: str) -> str:
-        """The prompt of a decoder student around an example's text."""
+        """The prompt of a student that writes, around an example's text."""
         return render(self.prompt, {"input": shown})
 
     def written(self, target: str) -> str:
-        """What a decoder student should write for ``target``: a label, or an answer's text."""
+        """What a student that writes should write for ``target``: a label, or an answer's text."""
         return self.answer.replace(self.SLOT, target)
 
 

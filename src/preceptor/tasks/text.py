@@ -26,10 +26,10 @@ class TextTask(Task):
     input: str
     """how an example is shown, a Jinja template of its input fields"""
     prompt: str = "{{ input }}\n"
-    """what a decoder student reads, around `input`; its end is the separator between question
-    and answer (the second paper names a separator token and does not say which)"""
+    """what a decoder or seq2seq student reads, around `input`; its end is the separator between
+    question and answer (the second paper names a separator token and does not say which)"""
     answer: str = "{answer}"
-    """what a decoder student writes; `{answer}` stands for the answer"""
+    """what a decoder or seq2seq student writes; `{answer}` stands for the answer"""
     loss: Literal["answer", "all"] = "answer"
     """train a decoder on the answer's tokens alone, or on all tokens"""
 

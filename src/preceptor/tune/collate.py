@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from preceptor.models.batching import pad
 from preceptor.models.pairs import PairRow, pair_batch
-from preceptor.tune.batches import Row, TextRow
+from preceptor.tune.batches import LabelRow, Row, TextRow
 
 if TYPE_CHECKING:
     import torch
@@ -109,7 +109,7 @@ def _batch(
             # A token is predicted where the one before it stands; a row's first is not.
             at[line, start + row.first - 1 : start + len(row.tokens) - 1] = True
             targets += row.tokens[row.first :]
-        else:
+        elif isinstance(row, LabelRow):
             targets.append(row.label)
     text = isinstance(rows[0], TextRow)
     tokens = sum(len(row.tokens) for row in rows)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from preceptor.errors import DataError, PreceptorError
 from preceptor.models.decoder import context_window
+from preceptor.models.pairs import PairRow
 from preceptor.models.seeding import seeded
 from preceptor.progress import bar
-from preceptor.models.pairs import PairRow
 from preceptor.tune.batches import Row, TextRow, plan_updates, size_of
 from preceptor.tune.checkpoint import Checkpoint
 from preceptor.tune.collate import can_be_packed
@@ -95,9 +95,10 @@ def fit(
 
     The loss is cross-entropy summed over an update's supervised tokens (decoder,
     encoder-decoder) or rows (classifier) and divided by their number, so that it does not depend
-    on how the update was cut into batches or shared among processes (``accelerate launch``). The same arguments on
-    the same machine with the same number of threads give the same weights, byte for byte (on a
-    CPU), whether or not the training was killed and went on from a checkpoint.
+    on how the update was cut into batches or shared among processes (``accelerate launch``). The
+    same arguments on the same machine with the same number of threads give the same weights,
+    byte for byte (on a CPU), whether or not the training was killed and went on from a
+    checkpoint.
 
     Args:
         model: with the right parameters trainable; left in eval mode, on the device it ran on.

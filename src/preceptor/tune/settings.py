@@ -30,8 +30,8 @@ class FitSettings(Settings):
     (decoders, seq2seq) or rows (classifiers) of a whole update, however it was cut into batches."""
 
     batch_tokens: int = Field(2048, ge=16)
-    """tokens of one batch, padding (and a seq2seq student's targets) included; rows are sorted by length within a few batches.
-    A row longer than this is a batch of its own. Dr. LLaMA: 1024"""
+    """tokens of one batch, padding (and a seq2seq student's targets) included; rows are sorted
+    by length within a few batches. A row longer than this is a batch of its own. Dr. LLaMA: 1024"""
     batch_rows: int = Field(16, ge=1)
     """rows of one batch at most"""
     accumulation: int = Field(1, ge=1)

@@ -2,8 +2,9 @@
 
 Every module has ``METRICS`` (what arms are compared by, the headline's first), ``COLUMNS`` (of
 ``predictions.parquet``), ``scored(predictor, split, examples, title) -> (rows, metrics)`` (the
-predictions of one split and, reading by reading, their metrics) and ``sample(rows, metric, labels)
--> Scores`` (the rows of one reading, seed by seed, as the statistics take them).
+predictions of one split and, reading by reading, their metrics), ``metrics_of(rows)`` (those of
+``METRICS`` that the rows of a reading have) and ``sample(rows, metric, labels) -> Scores`` (the
+rows of one reading, seed by seed, as the statistics take them).
 """
 
 from __future__ import annotations

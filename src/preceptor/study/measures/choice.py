@@ -58,6 +58,11 @@ def _rows(
         }
 
 
+def metrics_of(rows: Sequence[Mapping[str, Any]]) -> tuple[LabelMetric, ...]:
+    """The metrics that the rows of one reading have: all."""
+    return METRICS
+
+
 def sample(
     seeds: Sequence[Sequence[Mapping[str, Any]]], metric: LabelMetric, labels: Sequence[str]
 ) -> Scores:

@@ -1,6 +1,7 @@
 """Foreseen texts: perplexity and next-token accuracy, over the answer and over all tokens.
 
-Which tokens count stands in :mod:`preceptor.evaluate.perplexity`.
+A seq2seq student does not foresee what it reads: its rows and metrics have nothing over all
+tokens. Which tokens count stands in :mod:`preceptor.evaluate.perplexity`.
 """
 
 from __future__ import annotations
@@ -43,9 +44,11 @@ def scored(
 
 
 def _row(found: RowForeseen) -> dict[str, float | int]:
+    parts = {"answer": found.answer, "all": found.all}
     return {
-        f"{name}_{part}": getattr(getattr(found, part), name)
-        for part in _PARTS
+        f"{name}_{part}": getattr(one, name)
+        for part, one in parts.items()
+        if one is not None
         for name in ("nll", "right", "tokens")
     }
 
@@ -53,15 +56,17 @@ def _row(found: RowForeseen) -> dict[str, float | int]:
 def measured(found: Sequence[RowForeseen]) -> dict[str, Any]:
     """The metrics of some rows; ``log_loss`` is nats a token of the answer."""
     answer = sum((one.answer for one in found), NOTHING)
-    whole = sum((one.all for one in found), NOTHING)
-    return {
+    whole = [one.all for one in found if one.all is not None]
+    metrics = {
         "n": len(found),
         "tokens": answer.tokens,
-        "tokens_all": whole.tokens,
         "log_loss": answer.nll / answer.tokens,
         **_told(answer, ""),
-        **_told(whole, "_all"),
     }
+    if whole:
+        total = sum(whole, NOTHING)
+        metrics |= {"tokens_all": total.tokens, **_told(total, "_all")}
+    return metrics
 
 
 def _told(found: Foreseen, suffix: str) -> dict[str, float]:
@@ -77,6 +82,15 @@ _AMOUNTS: dict[Metric, tuple[str, str, TokenMetric]] = {
     "perplexity_all": ("nll", "all", "perplexity"),
     "next_token_accuracy_all": ("right", "all", "accuracy"),
 }
+
+
+def metrics_of(rows: Sequence[Mapping[str, Any]]) -> tuple[Metric, ...]:
+    """The metrics that the rows of one reading have."""
+    return tuple(
+        metric
+        for metric in METRICS
+        if all(row[f"tokens_{_AMOUNTS[metric][1]}"] is not None for row in rows)
+    )
 
 
 def sample(

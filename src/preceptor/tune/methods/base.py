@@ -18,7 +18,8 @@ KINDS: tuple[Kind, ...] = ("decoder", "seq2seq")
 
 class BaseSettings(Settings):
     """Nothing is trained: the base model's own row in a comparison of methods. Decoders and
-    seq2seq students only; give such a student `arms: [none]` and `seeds: 1`, since more would all be the same"""
+    seq2seq students only; give such a student `arms: [none]` and `seeds: 1`, since more would
+    all be the same"""
 
     name: Literal["base"] = "base"
 

@@ -1,0 +1,104 @@
+"""Whether students can be what a study says: kind, method, layout, grid and weights together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydantic import ValidationError
+
+from preceptor.models import weights
+from preceptor.study.file import hint
+from preceptor.study.plan import Cell, Plan
+from preceptor.study.spec import (
+    AnyStudent,
+    DecoderStudent,
+    Seq2SeqStudent,
+    Study,
+    WritingStudent,
+)
+from preceptor.tasks import TextTask
+from preceptor.tune.methods import METHODS
+
+_NOT_PACKED = {"encoder": "a classifier", "seq2seq": "an encoder-decoder model"}
+_ADAPTERS = ("lora", "boft")
+
+
+def student_problems(plan: Plan) -> Iterator[str]:
+    """What is wrong with the students, as far as their settings and a look at the disk tell."""
+    for name, student in plan.study.students.items():
+        yield from _room(plan.study, name, student)
+        yield from _suited(plan.study, name, student)
+        wrong = weights.check(student.weights, plan.base_dir, student.kind)
+        if wrong:
+            yield f"students.{name}.weights: {wrong}"
+        elif isinstance(student, Seq2SeqStudent):
+            yield from _two_stacks(plan, name, student)
+        for arm in student.arms or ():
+            if arm not in plan.study.arms:
+                guess = hint(arm, list(plan.study.arms))
+                yield f"students.{name}.arms: no arm is named {arm!r}{guess}"
+        yield from _grid(name, student)
+
+
+def _room(study: Study, name: str, student: AnyStudent) -> Iterator[str]:
+    """A written answer must fit; a decoder that foresees texts makes its answers fit itself."""
+    free = isinstance(student, DecoderStudent) and isinstance(study.task, TextTask)
+    length = student.fit.max_length
+    if not free and isinstance(student, WritingStudent) and student.max_new_tokens >= length:
+        yield f"students.{name}.max_new_tokens: leaves no room in fit.max_length ({length})"
+
+
+def _two_stacks(plan: Plan, name: str, student: Seq2SeqStudent) -> Iterator[str]:
+    """What an adapter cannot do with an encoder-decoder model, or with one of two encoders."""
+    method = student.method.name
+    if method in _ADAPTERS and weights.resolve(student.weights, plan.base_dir).parts:
+        yield (
+            f"students.{name}.method: {method} leaves the cross-attention of a pair of encoders"
+            " at random; a pair is tuned by full"
+        )
+    if getattr(student.method, "last_blocks", None) or "last_blocks" in student.grid:
+        yield (
+            f"students.{name}.method.last_blocks: a seq2seq student has two stacks of blocks;"
+            " leave it out"
+        )
+
+
+def _suited(study: Study, name: str, student: AnyStudent) -> Iterator[str]:
+    """Whether method, layout and task fit this kind of student."""
+    kinds = METHODS[student.method.name].KINDS
+    if student.kind not in kinds:
+        fits = " and ".join(kinds)
+        yield f"students.{name}.method: {student.method.name} fits {fits} students alone"
+    if isinstance(study.task, TextTask) and not isinstance(student, WritingStudent):
+        yield (
+            f"students.{name}.kind: {student.kind} students choose labels; a text task needs one"
+            " that writes: decoder or seq2seq"
+        )
+    packed = student.fit.layout == "packed"
+    if packed and (student.kind != "decoder" or student.method.name == "prefix"):
+        why = _NOT_PACKED.get(student.kind, "a prefix")
+        yield f"students.{name}.fit.layout: rows cannot be packed for {why}; set it to padded"
+    on = student.fit.trunk_cache == "on"
+    if on and student.kind == "seq2seq":
+        yield f"students.{name}.fit.trunk_cache: a seq2seq student has two stacks of blocks; auto"
+    elif on and (student.kind == "encoder" or student.method.name in ("full", "prefix")):
+        yield f"students.{name}.fit.trunk_cache: nothing stays frozen that could be cached; auto"
+
+
+def _grid(name: str, student: AnyStudent) -> Iterator[str]:
+    known = [field for field in type(student.method).model_fields if field != "name"]
+    for key, values in student.grid.items():
+        if key not in known:
+            guess = hint(key, known)
+            yield f"students.{name}.grid: {student.method.name} has no setting {key!r}{guess}"
+            continue
+        read: list[object] = []
+        for value in values:
+            try:
+                method = Cell("", name, ((key, value),), 0).method(student)
+            except ValidationError as error:
+                yield f"students.{name}.grid.{key}: {error.errors()[0]['msg']}; found {value!r}"
+                continue
+            if getattr(method, key) in read:
+                yield f"students.{name}.grid.{key}: {value!r} stands there twice"
+            read.append(getattr(method, key))
