@@ -114,3 +114,42 @@ def test_smollm2_one_token_labels_share_a_pass(smollm2: tuple[Any, Any]) -> None
     assert len(passes) == 1 + 2  # the batch of all four prompts, after the two trial passes
     expected = [plain(model, tokenizer, PROMPTS[1], answer) for answer in answers]
     np.testing.assert_allclose(got[1], expected, atol=1e-4)
+
+
+APART = [" supported by the evidence", " not supported by it", " the evidence is unclear"]
+
+
+@pytest.mark.parametrize("name", DECODERS)
+@pytest.mark.parametrize("batch_tokens", [1, 4096])
+def test_labels_of_several_tokens_are_read_behind_one_prompt(name: str, batch_tokens: int) -> None:
+    model, tokenizer = tiny_decoder(name), tiny_tokenizer()
+    seen = []
+    handle = model.register_forward_pre_hook(
+        lambda module, args, kwargs: seen.append(kwargs["input_ids"].shape[0]), with_kwargs=True
+    )
+    got = label_scores(model, tokenizer, PROMPTS, APART, batch_tokens=batch_tokens, label="scores")
+    handle.remove()
+    trials = 4  # whether it heeds a mask, and whether it needs all logits: two passes each
+    assert sum(seen[trials:]) == len(PROMPTS)
+    expected = [[plain(model, tokenizer, prompt, one) for one in APART] for prompt in PROMPTS]
+    np.testing.assert_allclose(got, expected, atol=1e-3)
+
+
+def test_where_branches_cannot_be_kept_apart_the_prompt_is_read_again() -> None:
+    sliding = tiny_decoder("MistralForCausalLM", sliding_window=4)
+    tokenizer = tiny_tokenizer()
+    got = label_scores(sliding, tokenizer, PROMPTS, APART, batch_tokens=4096, label="scores")
+    expected = [[plain(sliding, tokenizer, prompt, one) for one in APART] for prompt in PROMPTS]
+    np.testing.assert_allclose(got, expected, atol=1e-3)
+
+
+def test_smollm2_reads_a_prompt_once_for_labels_of_several_tokens(
+    smollm2: tuple[Any, Any],
+) -> None:
+    model, tokenizer = smollm2
+    got = label_scores(model, tokenizer, PROMPTS, APART, batch_tokens=4096, label="scores")
+    expected = [[plain(model, tokenizer, prompt, one) for one in APART] for prompt in PROMPTS]
+    np.testing.assert_allclose(got, expected, atol=1e-3)
+    with torch.autocast("cpu", torch.bfloat16):
+        rough = label_scores(model, tokenizer, PROMPTS, APART, batch_tokens=4096, label="scores")
+    np.testing.assert_allclose(rough, got, rtol=0.05, atol=0.5)

@@ -7,8 +7,9 @@ import torch
 
 from fixtures_models import DECODERS, NO_DROPOUT, tiny_decoder, tiny_encoder, tiny_tokenizer
 from preceptor.errors import PreceptorError
+from preceptor.models.packing import reads_segments
 from preceptor.tune.batches import LabelRow, plan_updates, text_row
-from preceptor.tune.collate import can_be_packed, collate, lay_out
+from preceptor.tune.collate import collate, lay_out
 from preceptor.tune.fit import FitReport, fit
 from preceptor.tune.methods import full
 from preceptor.tune.settings import Budget, FitSettings
@@ -100,8 +101,8 @@ def test_states_are_laid_out_like_the_rows() -> None:
 
 def test_what_cannot_be_packed_is_refused() -> None:
     sliding = tiny_decoder("MistralForCausalLM", sliding_window=4)
-    assert can_be_packed(sliding, 4)
-    assert not can_be_packed(sliding, 5)
+    assert reads_segments(sliding, 4)
+    assert not reads_segments(sliding, 5)
     settings = FitSettings(layout="packed")
     rows = [LabelRow((1, 5, 9, 2), 0)]
     model = full.attach(tiny_encoder(num_labels=2), full.FullSettings())

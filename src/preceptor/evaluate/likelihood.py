@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import chain, product
 from typing import TYPE_CHECKING, Any
 
 from preceptor.models.batching import by_length, pad
 from preceptor.models.logits import can_be_sparse, logits_at
+from preceptor.models.packing import additive, reads_segments
 from preceptor.models.pairs import encode_answer, encode_source, opening_of, unwrapped
 from preceptor.models.tokens import encode_answers
 from preceptor.progress import bar
@@ -29,16 +30,33 @@ class _Pass:
 
     Attributes:
         prompt: which prompt it stands for.
-        tokens: the prompt and the longest answer without its last token.
-        first: the position that predicts the first answer token.
-        answers: every label's number with its answer tokens; but for the last they all stand
-            at the start of the longest one.
+        before: the prompt's tokens.
+        branches: tokens behind the prompt, each branch without sight of the others, with the
+            answers that it scores: every label's number with its answer tokens, which but for
+            the last all stand at the branch's start.
     """
 
     prompt: int
-    tokens: _Tokens
-    first: int
-    answers: tuple[tuple[int, _Tokens], ...]
+    before: _Tokens
+    branches: tuple[_Group, ...]
+
+    @property
+    def tokens(self) -> _Tokens:
+        """The prompt, then every branch."""
+        return self.before + tuple(token for tokens, _ in self.branches for token in tokens)
+
+    @property
+    def segments(self) -> list[int]:
+        """Of every token 0 for the prompt, else its branch's number from 1 on."""
+        sizes = [len(self.before), *(len(tokens) for tokens, _ in self.branches)]
+        return [number for number, size in enumerate(sizes) for _ in range(size)]
+
+    @property
+    def positions(self) -> list[int]:
+        """Of every token its place in the text that it belongs to."""
+        prompt = len(self.before)
+        behind = (range(prompt, prompt + len(tokens)) for tokens, _ in self.branches)
+        return [*range(prompt), *chain.from_iterable(behind)]
 
 
 def label_scores(
@@ -60,7 +78,9 @@ def label_scores(
     be larger for the longer one. There, other than in lm-evaluation-harness, every answer is
     scored with the end token behind it, which training supervises too.
 
-    An encoder-decoder model reads every prompt once, for all labels.
+    Every prompt is read once, for all labels: a decoder reads the answers behind it side by side,
+    without sight of each other. One that cannot be made to (a family that heeds no mask of one's
+    own, a prefix) reads the prompt again for every answer that differs before its last token.
 
     Args:
         model: a decoder or an encoder-decoder model in eval mode, with or without an adapter.
@@ -82,7 +102,15 @@ def label_scores(
         return _pair_scores(
             model, tokenizer, prompts, answers, batch_tokens=batch_tokens, label=label
         )
-    passes = [one for i, text in enumerate(prompts) for one in _passes(tokenizer, i, text, answers)]
+    encoded = [encode_answers(tokenizer, text, answers) for text in prompts]
+    grouped = [list(_groups(after, tokenizer.eos_token_id)) for _, after in encoded]
+    longest = max(len(before) + max(map(len, after)) for before, after in encoded)
+    together = max(map(len, grouped)) > 1 and reads_segments(model, longest)
+    passes = [
+        _Pass(number, tuple(encoded[number][0]), branches)
+        for number, groups in enumerate(grouped)
+        for branches in _shared(groups, together)
+    ]
     scores = np.full((len(prompts), len(answers)), np.nan)
     sparse = can_be_sparse(model)
     with bar(label, len(passes)) as advance:
@@ -90,18 +118,27 @@ def label_scores(
             chosen = [passes[index] for index in batch]
             logs = _log_probabilities(model, tokenizer.pad_token_id, chosen, sparse)
             for one, block in zip(chosen, logs, strict=True):
-                for number, answer in one.answers:
-                    scores[one.prompt, number] = _total(block, answer)
+                _add_up(scores[one.prompt], one, block)
             advance(len(batch))
     return scores
 
 
-def _passes(
-    tokenizer: PreTrainedTokenizerBase, number: int, prompt: str, answers: Sequence[str]
-) -> Iterator[_Pass]:
-    before, encoded = encode_answers(tokenizer, prompt, answers)
-    for common, group in _groups(encoded, tokenizer.eos_token_id):
-        yield _Pass(number, (*before, *common), len(before) - 1, group)
+def _shared(groups: list[_Group], together: bool) -> Iterator[tuple[_Group, ...]]:
+    """All branches behind one prompt, or, where the model cannot keep them apart, one a row."""
+    if together:
+        yield tuple(groups)
+    else:
+        yield from ((group,) for group in groups)
+
+
+def _add_up(scores: np.ndarray, one: _Pass, logs: Tensor) -> None:
+    """Every answer's score: behind the prompt its first token, then along its branch."""
+    start = 1
+    for tokens, group in one.branches:
+        along = [0, *range(start, start + len(tokens))]
+        for number, answer in group:
+            scores[number] = _total(logs[along[: len(answer)]], answer)
+        start += len(tokens)
 
 
 def _groups(encoded: Sequence[Sequence[int]], end: int) -> Iterator[_Group]:
@@ -132,18 +169,25 @@ def _starts(tokens: _Tokens) -> Iterator[_Tokens]:
 def _log_probabilities(
     model: PreTrainedModel, pad_id: int, passes: Sequence[_Pass], sparse: bool
 ) -> tuple[Tensor, ...]:
-    """For every pass [answer tokens, vocabulary]."""
+    """For every pass [1 + tokens behind the prompt, vocabulary]."""
     import torch
 
     device = next(model.parameters()).device
     tokens, mask = pad([one.tokens for one in passes], pad_id)
     at = torch.zeros_like(mask, dtype=torch.bool)
     for row, one in enumerate(passes):
-        at[row, one.first : len(one.tokens)] = True
-    inputs = {"input_ids": tokens.to(device), "attention_mask": mask.to(device)}
+        at[row, len(one.before) - 1 : len(one.tokens)] = True
+    inputs = {"input_ids": tokens, "attention_mask": mask}
+    if any(len(one.branches) > 1 for one in passes):
+        # A padded token is a segment of its own, which nothing real sees.
+        segments, _ = pad([one.segments for one in passes], -1)
+        places, _ = pad([one.positions for one in passes], 0)
+        inputs |= {"attention_mask": additive(segments, shared=True), "position_ids": places}
+    moved = {name: value.to(device) for name, value in inputs.items()}
     with torch.no_grad():
-        logits = logits_at(model, inputs, at.to(device), sparse)
-    return torch.split(logits.log_softmax(-1), [len(one.tokens) - one.first for one in passes])
+        logits = logits_at(model, moved, at.to(device), sparse)
+    sizes = [1 + len(one.tokens) - len(one.before) for one in passes]
+    return torch.split(logits.log_softmax(-1), sizes)
 
 
 def _total(logs: Tensor, answer: _Tokens) -> float:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from preceptor.models.batching import pad
+from preceptor.models.packing import additive
 from preceptor.models.pairs import PairRow, pair_batch
 from preceptor.tune.batches import LabelRow, Row, TextRow
 
@@ -81,13 +82,9 @@ def _packed(rows: Sequence[Row], device: torch.device) -> Batch:
     lengths = torch.tensor([len(row.tokens) for row in rows], device=device)
     document = torch.repeat_interleave(torch.arange(len(rows), device=device), lengths)
     position = torch.cat([torch.arange(len(row.tokens), device=device) for row in rows])
-    order = torch.arange(len(document), device=device)
-    seen = (document[:, None] == document[None]) & (order[:, None] >= order[None])
-    # A float mask that is added: a bool one is taken for numbers under eager attention.
-    hidden = torch.full(seen.shape, torch.finfo(torch.float32).min, device=device)
     inputs = {
         "input_ids": torch.tensor([[token for row in rows for token in row.tokens]], device=device),
-        "attention_mask": hidden.masked_fill(seen, 0.0)[None, None],
+        "attention_mask": additive(document[None], shared=False),
         "position_ids": position[None],
     }
     starts = (lengths.cumsum(0) - lengths).tolist()
@@ -131,31 +128,3 @@ def lay_out(parts: Sequence[Tensor], batch: Batch) -> Tensor:
     for (line, start), part in zip(batch.places, parts, strict=True):
         states[line, start : start + len(part)] = part.to(device)
     return states
-
-
-def can_be_packed(model: torch.nn.Module, longest: int) -> bool:
-    """Whether a packed row predicts what it predicts alone; tried on two short rows.
-
-    A window that attention slides over is lost under a packed batch's own mask, so no row may
-    be longer than it.
-    """
-    import torch
-
-    window = getattr(model.config, "sliding_window", None)
-    kinds = getattr(model.config, "layer_types", None) or ["sliding_attention"]
-    if window is not None and longest > window and "sliding_attention" in kinds:
-        return False
-    device = next(model.parameters()).device
-    rows = [TextRow((5, 6, 7, 8), 1), TextRow((9, 8, 7), 1)]
-    packed = collate(rows, 0, device, "packed").inputs
-    training = model.training
-    model.eval()
-    try:
-        with torch.no_grad():
-            together = model(**packed, use_cache=False).logits[0, 4:]
-            alone = model(**collate(rows[1:], 0, device).inputs, use_cache=False).logits[0]
-    except (TypeError, ValueError, RuntimeError):
-        return False
-    finally:
-        model.train(training)
-    return torch.allclose(together, alone, rtol=1e-3, atol=1e-4)

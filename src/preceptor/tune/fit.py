@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from preceptor.errors import DataError, PreceptorError
 from preceptor.models.decoder import context_window
+from preceptor.models.packing import reads_segments
 from preceptor.models.pairs import PairRow
 from preceptor.models.seeding import seeded
 from preceptor.progress import bar
 from preceptor.tune.batches import Row, TextRow, plan_updates, size_of
 from preceptor.tune.checkpoint import Checkpoint
-from preceptor.tune.collate import can_be_packed
 from preceptor.tune.memory import PeakMemory
 from preceptor.tune.settings import Budget, FitSettings
 from preceptor.tune.trunk import TrunkCache, open_trunk
@@ -147,7 +147,7 @@ def _check(model: nn.Module, rows: Sequence[Row], settings: FitSettings) -> None
             fix="set data.too_long to truncate_end, or lower fit.max_length",
         )
     packed = settings.layout == "packed"
-    if packed and not (isinstance(rows[0], TextRow) and can_be_packed(model, longest)):
+    if packed and not (isinstance(rows[0], TextRow) and reads_segments(model, longest)):
         raise PreceptorError(
             "rows of this student cannot be packed: it would see one row from another",
             found=f"{type(model).__name__}, rows of up to {longest} tokens",
