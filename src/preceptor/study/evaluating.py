@@ -127,16 +127,11 @@ def _untuned(model: str, question: Question) -> Predictor:
 
 def shown(found: dict[str, Any]) -> str:
     """The figures as lines for the terminal."""
-    rows = [
-        ("perplexity", f"{found['perplexity']:.4f}", f"{found['perplexity_all']:.4f}"),
-        (
-            "next-token accuracy",
-            f"{found['next_token_accuracy']:.4f}",
-            f"{found['next_token_accuracy_all']:.4f}",
-        ),
-        ("tokens", f"{found['tokens']:,}", f"{found['tokens_all']:,}"),
-    ]
+    rows = [("perplexity", ".4f"), ("next_token_accuracy", ".4f"), ("tokens", ",")]
     lines = [f"{'':<20} {'answer':>12} {'all':>12}"]
-    lines += [f"{name:<20} {answer:>12} {whole:>12}" for name, answer, whole in rows]
+    for name, form in rows:
+        values = [found.get(name + part) for part in ("", "_all")]  # seq2seq: no figure over all
+        told = " ".join(f"{'' if value is None else format(value, form):>12}" for value in values)
+        lines.append(f"{name.replace('_', '-'):<20} {told}")
     cut = f", {found['cut']} of them cut to {found['max_length']} tokens" if found["cut"] else ""
     return "\n".join([*lines, f"{found['n']} rows of the test part ({found['split']}){cut}"])
