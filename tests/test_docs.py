@@ -82,7 +82,7 @@ def test_the_command_behind_a_result_still_makes_a_plan() -> None:
     words = shlex.split(command.replace("\\\n", " ").replace("$PUBMEDQA", data))
     assert words[1:5] == ["run", "studies/drllama/table3.yaml", "--out", "runs/table3-small"]
     planned = shlex.join(["preceptor", "plan", *words[2:3], *words[5:], "--json"])
-    assert json.loads(execute(planned, ROOT))["cells"] == 5
+    assert json.loads(execute(planned, ROOT))["cells"] == 15
 
 
 @pytest.mark.slow
