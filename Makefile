@@ -26,7 +26,7 @@ lint: .venv/installed
 	$(BIN)/lint-imports --no-cache
 
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --durations=25
 
 test-slow: test
 	$(BIN)/pytest -m slow

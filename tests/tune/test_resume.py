@@ -182,6 +182,7 @@ def test_looks_do_not_disturb_the_training() -> None:
 _SHARED = """
 import sys; sys.path.insert(0, {tests!r})
 import json, os
+from accelerate import Accelerator
 from tune.test_resume import *
 with seeded(0):
     model = lora.attach(tiny_decoder(), lora.LoraSettings(dropout=0.0))
@@ -190,6 +191,8 @@ if os.environ["RANK"] == "0":
     parts = {{name: part.tolist() for name, part in tensors(model).items()}}
     with open({out!r}, "w") as file:
         json.dump([report.history, report.processes, parts], file)
+Accelerator().wait_for_everyone()
+Accelerator().end_training()
 """
 
 

@@ -25,7 +25,7 @@ class Trunk(BaseModel, frozen=True):
     """how many of the lowest blocks were computed once and kept"""
     bytes: int | None = None
     seconds: Number = None
-    """what computing them took, beside the training"""
+    """what computing them took; part of the cell's seconds"""
     narrow: bool = False
     """whether the last block was computed at supervised positions alone"""
     dropout_off: bool = False

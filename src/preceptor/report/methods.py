@@ -184,7 +184,7 @@ def _budgets(results: Results, groups: list[Group]) -> list[str]:
 
 
 def _trunk_notes(results: Results, cells: list[Cell]) -> list[str]:
-    """What the cache took beside the training, and why it was not used."""
+    """What the cache took, and why it was not used."""
     if not any(_blocks(cell.trunk) for cell in cells):
         return []
     notes, off = [], dict[str, dict[str, None]]()
@@ -195,16 +195,14 @@ def _trunk_notes(results: Results, cells: list[Cell]) -> list[str]:
         took = sum(c.trunk.seconds or 0.0 for c in results.cells if c.trunk and c.student == name)
         notes.append(
             f"{name}: what enters the trained blocks was computed once and kept, which took "
-            f"{duration(took)} in all of the run, beside the training."
+            f"{duration(took)} in all of the run and counts into the time."
         )
     return notes + [f"Nothing cached for {listed(list(n))}: {why}." for why, n in off.items()]
 
 
 def facts_of(results: Results, arm: str) -> list[MethodComparison]:
-    """The comparisons of an arm's students; an untuned one is always what others stand against."""
-    bare = untuned(results)
-    facts = [fact for fact in results.method_comparisons if fact.arm == arm]
-    return [fact.turned if fact.student in bare else fact for fact in facts]
+    """The comparisons of an arm's students; an untuned one is what others stand against."""
+    return [fact for fact in results.method_comparisons if fact.arm == arm]
 
 
 def differences_table(results: Results, arm: str) -> Table | None:

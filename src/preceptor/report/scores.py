@@ -123,20 +123,3 @@ class MethodComparison(Difference, frozen=True):
     student: str
     against: str
     """the other student"""
-
-    @property
-    def turned(self) -> MethodComparison:
-        """The same, seen from the other student."""
-        low, high = (None if end is None else -end for end in (self.high, self.low))
-        change = None if self.difference is None else -self.difference
-        opposite = {"better": "worse", "worse": "better"}
-        return self.model_copy(
-            update={
-                "student": self.against,
-                "against": self.student,
-                "difference": change,
-                "low": low,
-                "high": high,
-                "verdict": opposite.get(self.outcome, self.verdict),
-            }
-        )
