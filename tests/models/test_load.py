@@ -9,9 +9,10 @@ import transformers
 
 from fixtures_models import DECODERS, saved, tiny_decoder, tiny_encoder, tiny_tokenizer
 from preceptor.errors import WeightsError
-from preceptor.models.decoder import context_window, load_decoder
+from preceptor.models.decoder import load_decoder
 from preceptor.models.encoder import load_encoder
 from preceptor.models.weights import resolve
+from preceptor.models.window import context_window
 
 LABELS = ["yes", "no", "maybe"]
 

@@ -9,11 +9,12 @@ import torch
 
 from fixtures_models import SEQ2SEQ, saved, tiny_decoder, tiny_encoder, tiny_seq2seq, tiny_tokenizer
 from preceptor.errors import WeightsError
-from preceptor.models.decoder import context_window, load_decoder
+from preceptor.models.decoder import load_decoder
 from preceptor.models.encoder import load_encoder
 from preceptor.models.loading import load_config
 from preceptor.models.seq2seq import load_seq2seq, paired_encoders
 from preceptor.models.weights import Weights, check, resolve
+from preceptor.models.window import context_window
 
 
 def written(model: Any, tokenizer: Any, text: str) -> list[int]:

@@ -10,7 +10,7 @@ from preceptor.models.loading import Dtype, load_config, load_model, load_tokeni
 from preceptor.models.weights import Weights
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 def load_decoder(
@@ -48,20 +48,6 @@ def load_decoder(
         raise WeightsError("the tokenizer has no end token", where=weights.ref)
     model.generation_config = _plain_generation(tokenizer)
     return model.eval(), tokenizer
-
-
-def context_window(config: PreTrainedConfig) -> int | None:
-    """Tokens that a model can see at once; None where its config sets no bound.
-
-    RoBERTa and its kin lose the positions up to their pad token's.
-    """
-    window: int | None = getattr(config, "max_position_embeddings", None)
-    if window is not None and config.model_type in _OFFSET_POSITIONS:
-        return window - (config.pad_token_id or 0) - 1
-    return window
-
-
-_OFFSET_POSITIONS = frozenset(["camembert", "mpnet", "roberta", "xlm-roberta"])
 
 
 def _plain_generation(tokenizer: PreTrainedTokenizerBase) -> Any:

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from preceptor.errors import WeightsError
-from preceptor.models.decoder import context_window
-from preceptor.models.files import model_hash
 from preceptor.models.kinds import wrong_kind
 from preceptor.models.loading import Dtype, load_config, load_model, load_tokenizer, told
 from preceptor.models.pairs import Opening, opening_by
 from preceptor.models.quiet import quiet
 from preceptor.models.seeding import seeded
 from preceptor.models.weights import Weights
-from preceptor.store.atomic import new_folder
-from preceptor.store.cache import cache_folder
-from preceptor.store.fingerprint import fingerprint
 
 if TYPE_CHECKING:
     from transformers import (
         GenerationConfig,
-        PreTrainedConfig,
         PreTrainedModel,
         PreTrainedTokenizerBase,
     )
-
-_PAIR_FORMAT = 1
 
 
 def load_seq2seq(
@@ -164,65 +155,3 @@ def _check_bodies(weights: Weights, writer: Any, lost: set[str], more: set[str])
             where=weights.ref,
             found=f"nothing for {', '.join(missing[:3])}",
         )
-
-
-def pair_folder(weights: Weights) -> Path:
-    """The folder with a pair's config and tokenizer, made at first use; it holds no weights.
-
-    Raises:
-        WeightsError: the parts cannot be made into one model.
-    """
-    from filelock import FileLock
-
-    made_of = [_PAIR_FORMAT, *(model_hash(part.folder) for part in weights.parts)]
-    folder = cache_folder() / "pairs" / fingerprint(made_of)
-    if not folder.is_dir():
-        config, tokenizer = _pair_config(weights), _pair_tokenizer(weights)
-        config.pad_token_id = tokenizer.pad_token_id
-        config.eos_token_id = tokenizer.eos_token_id
-        config.decoder_start_token_id = tokenizer.bos_token_id
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{folder}.lock"):
-            if not folder.is_dir():
-                _write_pair(config, tokenizer, folder)
-    return folder
-
-
-def _write_pair(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    with new_folder(folder) as draft, quiet():
-        config.save_pretrained(draft)
-        tokenizer.save_pretrained(draft)
-
-
-def _pair_config(weights: Weights) -> PreTrainedConfig:
-    from transformers import AutoModelForCausalLM, EncoderDecoderConfig
-
-    reader, writer = (load_config(part, "encoder") for part in weights.parts)
-    if type(writer) not in AutoModelForCausalLM._model_mapping:
-        raise WeightsError(
-            "this encoder cannot be made into a decoder",
-            where=weights.parts[1].ref,
-            found=writer.model_type,
-            expected="a family with causal attention and cross-attention (bert, roberta)",
-        )
-    config = EncoderDecoderConfig.from_encoder_decoder_configs(reader, writer)
-    windows = [window for half in (reader, writer) if (window := context_window(half))]
-    # Where the rest of the program looks for a model's context window.
-    config.max_position_embeddings = min(windows) if windows else None
-    return config
-
-
-def _pair_tokenizer(weights: Weights) -> PreTrainedTokenizerBase:
-    tokenizer, other = (load_tokenizer(part) for part in weights.parts)
-    if tokenizer.get_vocab() != other.get_vocab():
-        raise WeightsError(
-            "the two encoders do not share one vocabulary",
-            where=weights.ref,
-            found=f"{len(tokenizer)} and {len(other)} tokens",
-            fix="pair encoders of one family (minilm+minilm)",
-        )
-    tokenizer.bos_token = tokenizer.bos_token or tokenizer.cls_token
-    tokenizer.eos_token = tokenizer.eos_token or tokenizer.sep_token
-    if tokenizer.bos_token is None or tokenizer.eos_token is None:
-        raise WeightsError("the tokenizer has no begin or no end token", where=weights.ref)
-    return tokenizer

@@ -15,6 +15,7 @@ from preceptor.models import hub
 from preceptor.models.export import exported
 from preceptor.models.files import model_hash, quantization, sha256
 from preceptor.models.kinds import Kind, check_kind, wrong_kind
+from preceptor.models.pairing import pair_folder
 
 
 @dataclass(frozen=True)
@@ -186,9 +187,7 @@ class Weights:
             WeightsError: the export or the download fails, or the parts make no pair.
         """
         if self.parts:
-            from preceptor.models.seq2seq import pair_folder
-
-            return pair_folder(self)
+            return pair_folder(self.ref, [part.folder for part in self.parts])
         if self.hub_id is not None:
             return hub.snapshot(self.hub_id, self.revision)
         if self.gguf is not None:

@@ -255,9 +255,9 @@ def _check_fit(student: str, inputs: Inputs, examples: Collection[Example]) -> N
 
 
 def _inputs(plan: Plan, name: str) -> Inputs:
-    from preceptor.models.decoder import context_window
     from preceptor.models.loading import load_config, load_tokenizer
     from preceptor.models.seq2seq import load_opening
+    from preceptor.models.window import context_window
 
     study, weights = plan.study, plan.weights[name]
     student = study.students[name]
@@ -269,7 +269,7 @@ def _inputs(plan: Plan, name: str) -> Inputs:
 
 def window_of(model: PreTrainedModel) -> int | None:
     """Tokens that a student's model sees at once, less those of its prefix."""
-    from preceptor.models.decoder import context_window
+    from preceptor.models.window import context_window
 
     window = context_window(model.config)
     adapters = getattr(model, "peft_config", {}).values()

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from preceptor.errors import DataError, PreceptorError
-from preceptor.models.decoder import context_window
 from preceptor.models.packing import reads_segments
 from preceptor.models.pairs import PairRow
 from preceptor.models.seeding import seeded
+from preceptor.models.window import context_window
 from preceptor.progress import bar
 from preceptor.tune.batches import Row, TextRow, plan_updates, size_of
 from preceptor.tune.checkpoint import Checkpoint

@@ -13,10 +13,10 @@ from pydantic import Field, model_validator
 
 from preceptor.errors import SpecError
 from preceptor.models.anatomy import student_kind
-from preceptor.models.decoder import context_window
 from preceptor.models.kinds import Kind
 from preceptor.models.quiet import quiet
 from preceptor.models.tokens import encode_prompt
+from preceptor.models.window import context_window
 from preceptor.settings import Settings
 from preceptor.tune.methods.targets import check_kind
 
