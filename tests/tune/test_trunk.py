@@ -10,11 +10,12 @@ import torch
 from fixtures_models import DECODERS, NO_DROPOUT, tiny_decoder, tiny_encoder, tiny_tokenizer
 from preceptor.errors import PreceptorError
 from preceptor.tune import trunk as trunk_module
-from preceptor.tune.batches import LabelRow, text_row
+from preceptor.tune.batches import LabelRow, TextRow, text_row
 from preceptor.tune.fit import Aids, FitReport, fit
 from preceptor.tune.methods import METHODS
 from preceptor.tune.settings import Budget, FitSettings
 from preceptor.tune.trunk import TrunkCache, frozen_depth
+from preceptor.tune.update import Forward
 
 ROWS = [
     text_row(tiny_tokenizer(), f"Is {'water ' * (1 + i % 4)}wet?", (" yes", " no")[i % 2], "answer")
@@ -174,3 +175,23 @@ def test_a_classifier_has_none(cache: TrunkCache) -> None:
 def test_dropout_that_is_left_out_below_is_told(cache: TrunkCache) -> None:
     report = train(attach(tiny_decoder("OPTForCausalLM", num_hidden_layers=3)), cache)
     assert report.trunk["dropout_off"] is True
+
+
+def test_an_update_above_a_cached_trunk_is_one_batch_where_little_is_supervised(
+    cache: TrunkCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    loss = Forward.loss
+    monkeypatch.setattr(
+        Forward, "loss", lambda self, rows: sizes.append(len(rows)) or loss(self, rows)
+    )
+    plain = train(attach(deep("LlamaForCausalLM")), batch_rows=2, accumulation=4)
+    assert set(sizes) == {2}
+    sizes.clear()
+    cached = train(attach(deep("LlamaForCausalLM")), cache, batch_rows=2, accumulation=4)
+    assert set(sizes) == {8}
+    assert losses(plain) == pytest.approx(losses(cached), rel=1e-5)
+    sizes.clear()
+    everything = [TextRow(row.tokens, 1) for row in ROWS]
+    train(attach(deep("LlamaForCausalLM")), cache, everything, batch_rows=2, accumulation=4)
+    assert set(sizes) == {2}

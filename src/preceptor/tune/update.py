@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _NARROW = 0.5
 """The last block runs at chosen positions alone where they are at most this share of a line."""
+_TOKENS_AT_ONCE = 32_768
+"""tokens, padding included, whose hidden states (width x 4 bytes each) may be held at once"""
 
 
 class Step(TypedDict):
@@ -67,6 +69,24 @@ class Forward:
             logits = self._logits(batch, rows)
         return cross_entropy(logits.float(), batch.targets, reduction="sum")
 
+    def together(self, batches: Sequence[Sequence[Row]]) -> Sequence[Sequence[Row]]:
+        """The batches of an update as they are run.
+
+        Above a cached trunk that runs at a few positions alone, hardly any memory is needed, and
+        the head's gradient, as large as the head, need not be added up batch by batch.
+        """
+        whole = [row for rows in batches for row in rows]
+        tokens = len(whole) * max(len(row.tokens) for row in whole)
+        few = tokens <= _TOKENS_AT_ONCE and self._narrow(whole)
+        return [whole] if few and self.settings.layout == "padded" else batches
+
+    def _narrow(self, rows: Sequence[Row]) -> bool:
+        """Whether the last block runs at the supervised positions alone."""
+        if self.trunk is None or not self.trunk.narrow:
+            return False
+        longest = max(len(row.tokens) for row in rows)
+        return max(supervised(row) for row in rows) <= _NARROW * longest
+
     def _logits(self, batch: Batch, rows: Sequence[Row]) -> Tensor:
         if batch.at is None:
             logits: Tensor = self.model(**batch.inputs).logits
@@ -74,9 +94,7 @@ class Forward:
         if self.trunk is None:
             return logits_at(self.model, batch.inputs, batch.at, self.logits == "supervised")
         states = lay_out([self.trunk.states(row) for row in rows], batch)
-        chosen = int(batch.at.sum(1).max())
-        narrow = self.trunk.narrow and chosen <= _NARROW * batch.at.shape[1]
-        depth = self.trunk.depth
+        depth, narrow = self.trunk.depth, self._narrow(rows)
         return logits_above(self.model, depth, states, batch.inputs, batch.at, narrow=narrow)
 
 
@@ -114,7 +132,7 @@ class Updater:
         whole = sum(supervised(row) for rows in batches for row in rows)
         rank, processes = self.accelerator.process_index, self.accelerator.num_processes
         loss = 0.0
-        for rows in batches:
+        for rows in self.forward.together(batches):
             mine = rows[rank::processes]
             if mine:
                 share = self.forward.loss(mine) / whole
