@@ -75,14 +75,23 @@ def test_the_scoring_commands_of_the_readme(tmp_path: Path) -> None:
     assert f"{json.loads(told[1])['macro_f1']:.3f}" in README
 
 
-def test_the_command_behind_a_result_still_makes_a_plan() -> None:
-    page = (ROOT / "docs/results/drllama.md").read_text("utf-8")
-    (command,) = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
-    data = str(shared("pubmedqa") / "ori_pqal.json")
-    words = shlex.split(command.replace("\\\n", " ").replace("$PUBMEDQA", data))
-    assert words[1:5] == ["run", "studies/drllama/table3.yaml", "--out", "runs/table3-small"]
-    planned = shlex.join(["preceptor", "plan", *words[2:3], *words[5:], "--json"])
-    assert json.loads(execute(planned, ROOT))["cells"] == 15
+@pytest.mark.parametrize(
+    ("page", "data", "cells"),
+    [
+        ("drllama", "pubmedqa/ori_pqal.json", 15),
+        ("unfreezing", "medquad/medquad.csv.gz", 9),
+    ],
+)
+def test_the_command_behind_a_result_still_makes_a_plan(page: str, data: str, cells: int) -> None:
+    text = (ROOT / f"docs/results/{page}.md").read_text("utf-8")
+    (command,) = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    folder, _, file = data.partition("/")
+    path = str(shared(folder) / file)
+    words = shlex.split(re.sub(r"\$[A-Z]+", path, command.replace("\\\n", " ")))
+    assert words[1] == "run"
+    assert words[3] == "--out"
+    planned = shlex.join(["preceptor", "plan", words[2], *words[5:], "--json"])
+    assert json.loads(execute(planned, ROOT))["cells"] == cells
 
 
 @pytest.mark.slow
