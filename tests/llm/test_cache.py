@@ -271,7 +271,7 @@ def test_two_processes_write_at_once(tmp_path: Path) -> None:
 
 
 ASKER = """
-import sys
+import signal, sys
 from pathlib import Path
 from preceptor.llm import open_teacher
 from preceptor.llm.chat import Message, Request
@@ -279,6 +279,8 @@ from preceptor.llm.settings import EndpointSettings
 settings = EndpointSettings(
     engine="endpoint", model="tutor", base_url=sys.argv[2], key_env=None, concurrency=4
 )
+# A shell that started the tests in the background has them ignore Ctrl-C, children included.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with open_teacher(settings, Path(sys.argv[1])) as teacher:
     try:
         answers = teacher.ask([Request((Message("user", str(i)),)) for i in range(60)], "asking")
