@@ -14,13 +14,14 @@ import torch
 
 from fixtures_models import tiny_decoder, tiny_tokenizer
 from preceptor.errors import PreceptorError
+from preceptor.models.parameters import trained
 from preceptor.models.seeding import seeded
 from preceptor.tune.batches import text_row
 from preceptor.tune.checkpoint import Checkpoint
 from preceptor.tune.fit import Aids, FitReport, fit
 from preceptor.tune.methods import lora
 from preceptor.tune.settings import Budget, FitSettings
-from preceptor.tune.watch import Watch, trained
+from preceptor.tune.watch import Watch
 
 ROWS = [
     text_row(tiny_tokenizer(), f"Is {'water ' * (1 + i % 4)}wet?", (" yes", " no")[i % 2], "answer")

@@ -8,7 +8,12 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+def trained(model: nn.Module) -> dict[str, nn.Parameter]:
+    """The trainable parameters by name; a tied matrix stands once, an adapter is included."""
+    return {name: value for name, value in model.named_parameters() if value.requires_grad}
+
+
 def count_parameters(model: nn.Module) -> tuple[int, int]:
     """Trainable and all parameters; a tied matrix counts once, an adapter is included."""
     sizes = [(value.requires_grad, value.numel()) for value in model.parameters()]
-    return sum(size for trained, size in sizes if trained), sum(size for _, size in sizes)
+    return sum(size for moves, size in sizes if moves), sum(size for _, size in sizes)

@@ -12,6 +12,7 @@ from preceptor.errors import PreceptorError, WeightsError
 from preceptor.models.anatomy import is_tied, student_kind, untie
 from preceptor.models.decoder import load_decoder
 from preceptor.models.encoder import load_encoder
+from preceptor.models.parameters import trained
 from preceptor.models.quiet import quiet
 from preceptor.models.seq2seq import load_seq2seq
 from preceptor.models.weights import Weights, resolve
@@ -78,9 +79,9 @@ def _write_whole(model: Any, draft: Path, weights: Weights) -> None:
 def _write_trained(model: Any, draft: Path, weights: Weights) -> None:
     from safetensors.torch import save_file
 
-    trained = {name: value for name, value in model.named_parameters() if value.requires_grad}
     save_file(
-        {name: value.detach().contiguous() for name, value in trained.items()}, draft / TRAINED
+        {name: value.detach().contiguous() for name, value in trained(model).items()},
+        draft / TRAINED,
     )
 
 

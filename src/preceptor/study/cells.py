@@ -75,9 +75,8 @@ def _fitted(plan: Plan, cell: Cell, predictor: Predictor, rows: Sequence[Row]) -
     student = plan.study.students[cell.student]
     method = cell.method(student)
     if isinstance(method, BaseSettings):
-        return {"updates": 0, "tokens": 0, "seconds": 0.0, "history": []} | {
-            "precision": student.fit.precision
-        }
+        untouched: dict[str, Any] = {"updates": 0, "tokens": 0, "seconds": 0.0, "history": []}
+        return {**untouched, "precision": student.fit.precision}
     trunk = TrunkCache(
         plan.out / TRUNK,
         plan.weights[cell.student].identity(),

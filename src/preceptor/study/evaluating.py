@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from preceptor.data.dividing import Amount
 from preceptor.data.example import Example
 from preceptor.data.readers.medquad import MedquadSettings, MedquadSplit, read
 from preceptor.data.sampling import sample_any
@@ -86,16 +85,11 @@ def _examples(question: Question) -> list[Example]:
             found=question.data or "nothing",
             expected=f"{READER}:PATH, the CSV of the Kaggle copy or the original XML",
         )
-    settings = MedquadSettings(reader="medquad", path=path, split=_split(question.split))
+    settings = MedquadSettings(reader="medquad", path=path, split=MedquadSplit(by=question.split))
     splits: Splits = read(settings, Path())
     if question.limit is None:
         return splits.test
     return sample_any(splits.test, min(question.limit, len(splits.test)), "evaluate")
-
-
-def _split(by: Literal["random", "grouped"]) -> MedquadSplit:
-    share: Amount = 0.2
-    return MedquadSplit(by=by, test=share)
 
 
 def _predictor(model: str, question: Question) -> Predictor:

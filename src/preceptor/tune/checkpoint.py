@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from preceptor.errors import PreceptorError
+from preceptor.models.parameters import trained
 from preceptor.store.atomic import new_file
-from preceptor.tune.watch import trained
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from preceptor.models.parameters import trained
 from preceptor.tune.settings import FitSettings
-from preceptor.tune.watch import trained
 
 if TYPE_CHECKING:
     from torch import nn

@@ -73,7 +73,7 @@ class Trunk:
         self._folder.mkdir(parents=True, exist_ok=True)
         with FileLock(self._folder / ".lock"):
             self._read_index()
-            missing = {_key(row): row for row in rows if _key(row) not in self._index}
+            missing = {key: row for row in rows if (key := _key(row)) not in self._index}
             self._check_size(model, missing.values(), limit)
             self._append(model, missing, label)
         self._map(model)

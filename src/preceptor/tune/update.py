@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from preceptor.errors import PreceptorError
 from preceptor.models.logits import can_be_sparse, logits_at
+from preceptor.models.parameters import trained
 from preceptor.models.partial import logits_above
 from preceptor.tune.batches import Row, supervised
 from preceptor.tune.collate import Batch, collate, lay_out
 from preceptor.tune.optimizer import optimizer_for, rate
 from preceptor.tune.settings import FitSettings
 from preceptor.tune.trunk import Trunk
-from preceptor.tune.watch import trained
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

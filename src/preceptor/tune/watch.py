@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypedDict
 
+from preceptor.models.parameters import trained
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
@@ -67,8 +69,3 @@ class Watch:
         for name, value in trained(model).items():
             if name in self.best:
                 value.data.copy_(self.best[name])
-
-
-def trained(model: nn.Module) -> dict[str, nn.Parameter]:
-    """The trainable parameters by name."""
-    return {name: value for name, value in model.named_parameters() if value.requires_grad}
