@@ -11,6 +11,7 @@ from preceptor.models.seeding import seeded
 from preceptor.tune.batches import LabelRow, TextRow, text_row
 from preceptor.tune.collate import collate
 from preceptor.tune.fit import FitReport, fit
+from preceptor.tune.memory import release
 from preceptor.tune.methods import full, lora
 from preceptor.tune.optimizer import optimizer_for, rate
 from preceptor.tune.settings import Budget, FitSettings
@@ -216,8 +217,9 @@ def test_gradients_are_clipped(monkeypatch: pytest.MonkeyPatch) -> None:
     assert norms[4] > 0.1
 
 
-def test_the_peak_of_a_fit_does_not_hold_what_was_there_before() -> None:
+def test_what_was_released_is_not_in_the_peak_of_the_next_fit() -> None:
     def peak() -> int:
+        release()
         return train(full_model(), budget=Budget(steps=1)).peak_memory_bytes
 
     before = peak()

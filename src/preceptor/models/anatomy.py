@@ -74,6 +74,13 @@ def head(model: nn.Module) -> nn.ModuleList:
     return nn.ModuleList([model.get_submodule(name) for name in head_names(model)])
 
 
+def behind(model: nn.Module) -> nn.ModuleList:
+    """All that runs behind the blocks, in order: the final norm, if there is one, and the head."""
+    from torch import nn
+
+    return nn.ModuleList([model.get_submodule(name) for name in _behind(model)])
+
+
 def head_names(model: nn.Module) -> list[str]:
     """The dotted names of :func:`head`'s parts in ``model``."""
     found = _behind(model)

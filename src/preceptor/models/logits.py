@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -46,8 +47,17 @@ def selecting(model: nn.Module, at: Tensor) -> Iterator[None]:
         handle.remove()
 
 
+_TRIED: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
+
+
 def can_be_sparse(model: nn.Module) -> bool:
-    """Whether logits at chosen positions are this model's own; tried on three tokens."""
+    """Whether logits at chosen positions are this model's own; tried once, on three tokens."""
+    if model not in _TRIED:
+        _TRIED[model] = _is_sparse(model)
+    return _TRIED[model]
+
+
+def _is_sparse(model: nn.Module) -> bool:
     import torch
 
     if model.get_output_embeddings() is None:  # type: ignore[operator]

@@ -95,10 +95,11 @@ def can_be_narrow(model: nn.Module, depth: int) -> bool:
     tokens = torch.arange(5, device=device)[None]
     inputs = {"input_ids": tokens, "attention_mask": torch.ones_like(tokens)}
     at = (tokens == 1) | (tokens == 3)
+    width: int = model.config.hidden_size  # type: ignore[union-attr,assignment]
+    states = torch.randn(1, 5, width, generator=torch.Generator().manual_seed(0)).to(device)
     training = model.training
     model.eval()
     try:
-        states = states_below(model, depth, inputs)
         with torch.no_grad():
             wide, narrow = (
                 logits_above(model, depth, states, inputs, at, narrow=way) for way in (False, True)

@@ -36,7 +36,9 @@ def fill_cell(plan: Plan, cell: Cell, folder: Path) -> None:
     and ``result.json``.
     """
     from preceptor.models.parameters import count_parameters
+    from preceptor.tune.memory import release
 
+    release()
     predictor = untrained(plan, cell)
     splits = plan.drawn(plan.study.draw_seed(cell.seed))
     held_out = {"validation": splits.validation, "test": splits.test}

@@ -16,7 +16,7 @@ from preceptor.models.window import context_window
 from preceptor.progress import bar
 from preceptor.tune.batches import Row, TextRow, plan_updates, size_of
 from preceptor.tune.checkpoint import Checkpoint
-from preceptor.tune.memory import PeakMemory
+from preceptor.tune.memory import PeakMemory, reuse_freed
 from preceptor.tune.settings import Budget, FitSettings
 from preceptor.tune.trunk import TrunkCache, open_trunk
 from preceptor.tune.update import Forward, Step, Updater
@@ -119,6 +119,7 @@ def fit(
     aids = aids or Aids()
     _check(model, rows, settings)
     plan = plan_updates([size_of(row) for row in rows], budget, settings, seed)
+    reuse_freed()
     forward = Forward(_placed(model), settings, pad_id)
     run = _Run(Updater(forward, learning_rate, len(plan)), aids)
     with seeded(seed + run.updater.accelerator.process_index), PeakMemory() as memory:

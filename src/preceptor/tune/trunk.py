@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from preceptor.errors import PreceptorError
-from preceptor.models.anatomy import blocks, final_norm, head
+from preceptor.models.anatomy import behind, blocks
 from preceptor.models.pairs import PairRow
 from preceptor.models.partial import can_be_narrow, states_below
 from preceptor.progress import bar
@@ -217,8 +217,7 @@ def frozen_depth(model: nn.Module) -> tuple[int, str]:
     trained = {id(value) for value in model.parameters() if value.requires_grad}
     found = blocks(model)[1]
     first = next((n for n, block in enumerate(found) if _any(block, trained)), len(found))
-    above = [*found, *(part for part in (final_norm(model), head(model)) if part is not None)]
-    allowed = {id(value) for part in above for value in part.parameters()}
+    allowed = {id(value) for part in (found, behind(model)) for value in part.parameters()}
     allowed -= {id(value) for value in _embedding(model).parameters()}
     if trained - allowed:
         return 0, "something below the blocks is trained (the embedding, or a head tied to it)"
