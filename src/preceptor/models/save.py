@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from warnings import catch_warnings, filterwarnings
@@ -54,6 +55,7 @@ def save(
         "form": form,
         "tied": is_tied(model),
         "ref": base.ref,
+        "rounded": base.rounded,
         "identity": base.identity(),
         "note": base.note,
     }
@@ -111,8 +113,7 @@ def load_saved(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     record = _record(folder)
     if record["form"] == "whole":
         return _load(Weights(str(folder), folder), record)
-    base = resolve(record["ref"])
-    _check_same(folder, record["identity"], base)
+    base = _base(folder, record)
     model, _ = _load(base, record)
     if record["form"] == "adapter":
         return _with_adapter(model, folder), _tokenizer(folder)
@@ -124,6 +125,8 @@ def load_saved(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
 
 def export(folder: Path, out: Path) -> None:
     """Write a saved student as a whole model that ``from_pretrained`` and this program load.
+
+    An adapter that was trained beside 4-bit weights is added to the weights in full precision.
 
     Args:
         folder: what :func:`save` wrote.
@@ -137,13 +140,21 @@ def export(folder: Path, out: Path) -> None:
     if out.exists():
         raise PreceptorError("there is something at this place already", where=str(out))
     record = _record(folder)
-    model, tokenizer = load_saved(folder)
+    model, tokenizer = _unrounded(folder, record) if record["rounded"] else load_saved(folder)
     if record["form"] == "adapter":
         model = _merged(model, folder)
     with new_folder(out) as draft, quiet():
         _write_whole(model, draft, resolve(record["ref"]))
         tokenizer.save_pretrained(draft)
-        write_json(draft / BASE, {**record, "form": "whole"})
+        write_json(draft / BASE, {**record, "form": "whole", "rounded": False})
+
+
+def _unrounded(
+    folder: Path, record: dict[str, Any]
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The student with its base in full precision: 4-bit layers take no sum of an adapter."""
+    base = replace(_base(folder, record), rounded=False)
+    return _with_adapter(_load(base, record)[0], folder), _tokenizer(folder)
 
 
 def _merged(model: Any, folder: Path) -> PreTrainedModel:
@@ -165,13 +176,20 @@ def _record(folder: Path) -> dict[str, Any]:
             "no model that this program saved", where=str(folder), expected=f"{BASE} in it"
         )
     record: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    if "form" not in record:
+    if not {"form", "rounded"} <= record.keys():
         raise WeightsError(
             "this model was saved by an earlier version of this program",
             where=str(path),
             fix="run the study again with --redo",
         )
     return record
+
+
+def _base(folder: Path, record: dict[str, Any]) -> Weights:
+    """The weights that a student was tuned from, which must still be the same."""
+    base = replace(resolve(record["ref"]), rounded=record["rounded"])
+    _check_same(folder, record["identity"], base)
+    return base
 
 
 def _check_same(folder: Path, identity: dict[str, str], base: Weights) -> None:

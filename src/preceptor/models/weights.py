@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import cast
 
 from preceptor.data.problems import did_you_mean
 from preceptor.errors import WeightsError
-from preceptor.models import hub
+from preceptor.models import four_bit, hub
 from preceptor.models.export import exported
 from preceptor.models.files import model_hash, quantization, sha256
 from preceptor.models.kinds import Kind, check_kind, wrong_kind
@@ -153,6 +153,7 @@ class Weights:
         revision: the hub's branch, tag or commit; None for the newest.
         parts: of a pair ("minilm+minilm") the encoder that reads and the one that shall write;
             empty for anything else.
+        rounded: a decoder's linear layers are loaded in 4 bits (:mod:`preceptor.models.four_bit`).
     """
 
     ref: str
@@ -160,6 +161,7 @@ class Weights:
     hub_id: str | None = None
     revision: str | None = None
     parts: tuple[Weights, ...] = ()
+    rounded: bool = False
 
     @property
     def gguf(self) -> Path | None:
@@ -171,6 +173,10 @@ class Weights:
         """What a reader of a result must know about these weights; empty for nothing."""
         if self.parts:
             return "; ".join([PAIR_NOTE, *filter(None, (part.note for part in self.parts))])
+        return "; ".join(filter(None, [self._file_note, four_bit.NOTE if self.rounded else ""]))
+
+    @property
+    def _file_note(self) -> str:
         if self.gguf is None:
             return ""
         kind = quantization(self.gguf)
@@ -204,8 +210,8 @@ class Weights:
             return _joined(tuple(part.pinned() for part in self.parts))
         if self.hub_id is None or re.fullmatch(r"[0-9a-f]{40}", self.revision or ""):
             return self
-        commit = self.identity()["commit"]
-        return Weights(f"{self.hub_id}@{commit}", None, self.hub_id, commit)
+        commit = hub.commit(self.hub_id, self.revision)
+        return replace(self, ref=f"{self.hub_id}@{commit}", revision=commit)
 
     def identity(self) -> dict[str, str]:
         """What tells these weights from any other, wherever they lie.
@@ -216,6 +222,9 @@ class Weights:
         if self.parts:
             named = zip(("encoder", "decoder"), self.parts, strict=True)
             return {f"{role}_{k}": v for role, one in named for k, v in one.identity().items()}
+        return self._file_identity() | (four_bit.LOADED if self.rounded else {})
+
+    def _file_identity(self) -> dict[str, str]:
         if self.hub_id is not None:
             return {"hub": self.hub_id, "commit": hub.commit(self.hub_id, self.revision)}
         if self.gguf is not None:
@@ -265,9 +274,7 @@ def _names_something(ref: str, base_dir: Path) -> bool:
 
 
 def check(ref: str, base_dir: Path = Path(), kind: Kind | None = None) -> str | None:
-    """What is wrong with a reference, as far as a look at the disk tells; None if nothing.
-
-    Loads nothing and asks nobody: whether the hub has a model is known only at its download.
+    """What is wrong with a reference as far as the disk tells, None if nothing; asks no hub.
 
     Args:
         ref: as for :func:`resolve`.

@@ -12,6 +12,7 @@ from preceptor.data.example import HUMAN, Example, read_examples
 from preceptor.errors import DataError
 from preceptor.store.atomic import write_json
 from preceptor.store.tables import write_rows
+from preceptor.study import processes
 from preceptor.study.environment import environment
 from preceptor.study.inputs import Inputs
 from preceptor.study.measures import MEASURES
@@ -39,6 +40,7 @@ def fill_cell(plan: Plan, cell: Cell, folder: Path) -> None:
     from preceptor.tune.memory import release
 
     release()
+    processes.announce(cell.id)
     predictor = untrained(plan, cell)
     splits = plan.drawn(plan.study.draw_seed(cell.seed))
     held_out = {"validation": splits.validation, "test": splits.test}
@@ -68,6 +70,15 @@ def fill_cell(plan: Plan, cell: Cell, folder: Path) -> None:
     if plan.study.keep != "none":
         about = {"id": cell.id, "arm": cell.arm, "seed": cell.seed}
         predictor.save(folder / "model", plan.weights[cell.student], about)
+
+
+def share_training(plan: Plan, cell_id: str) -> None:
+    """Take this process's share of a cell's training, beside the process that fills the cell."""
+    cell = next(cell for cell in plan.cells if cell.id == cell_id)
+    predictor = untrained(plan, cell)
+    arm = plan.arm_part(cell.arm, plan.study.draw_seed(cell.seed)).folder
+    rows, _ = training_rows(predictor, read_examples(arm / "train.parquet"))
+    _fitted(plan, cell, predictor, rows)
 
 
 def _fitted(plan: Plan, cell: Cell, predictor: Predictor, rows: Sequence[Row]) -> dict[str, Any]:

@@ -57,6 +57,17 @@ def check(plan: Plan, calls: bool = True) -> None:
         raise SpecError(headed([_placed(plan, problem) for problem in problems]))
 
 
+def check_ready(plan: Plan) -> None:
+    """Refuse a study whose teachers cannot be called.
+
+    Raises:
+        SpecError: with what every one of them lacks.
+    """
+    problems = _ready(plan.study, plan.base_dir)
+    if problems:
+        raise SpecError(headed([_placed(plan, problem) for problem in problems]))
+
+
 def check_targets(plan: Plan, splits: Splits) -> list[str]:
     """Hold the targets of some splits against the task; what the report should say of them.
 

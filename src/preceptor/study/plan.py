@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from preceptor.llm import identity_of
 from preceptor.models.weights import Weights, resolve
 from preceptor.store.fingerprint import file_hash, fingerprint
 from preceptor.store.parts import Part
-from preceptor.study.spec import AnyStudent, MixArm, Study
+from preceptor.study.spec import AnyStudent, DecoderStudent, MixArm, Study
 from preceptor.tasks import TextTask
 from preceptor.tune.methods import MethodSettings
 from preceptor.tune.settings import Budget
@@ -155,7 +155,7 @@ class Plan:
     def weights(self) -> dict[str, Weights]:
         """What every student starts from, looked up once: a hub's newest may move meanwhile."""
         return {
-            name: resolve(student.weights, self.base_dir).pinned()
+            name: _weights(student, self.base_dir).pinned()
             for name, student in self.study.students.items()
         }
 
@@ -232,3 +232,8 @@ class Plan:
         named |= {f"baselines/seed-{seed}": self.baselines_part(seed) for seed in self.draw_seeds}
         named |= {f"cells/{cell.id}": self.cell_part(cell) for cell in self.cells}
         return named
+
+
+def _weights(student: AnyStudent, base_dir: Path) -> Weights:
+    rounded = isinstance(student, DecoderStudent) and student.load_in_4bit
+    return replace(resolve(student.weights, base_dir), rounded=rounded)

@@ -18,10 +18,11 @@ from preceptor.llm.chat import Teacher
 from preceptor.store.atomic import remove, sweep, write_json, write_text
 from preceptor.store.parts import Part
 from preceptor.store.tables import write_rows
+from preceptor.study import processes
 from preceptor.study.arms import fill_arm
 from preceptor.study.baselines import fill_baselines
 from preceptor.study.cells import CHECKPOINTS, TRUNK, checkpoint_of, fill_cell
-from preceptor.study.check import check
+from preceptor.study.check import check, check_ready
 from preceptor.study.inputs import check_lengths
 from preceptor.study.plan import Cell, Plan
 from preceptor.study.results import best_cells, choose, collect, done_cells
@@ -47,10 +48,15 @@ def run(plan: Plan, redo: bool, say: Say) -> Path:
         TeacherError: a teacher cannot be reached, or some of its calls failed.
         StaleRunError: the folder holds parts of another study and ``redo`` is not set.
     """
+    with processes.leading():
+        return _run(plan, redo, say)
+
+
+def _run(plan: Plan, redo: bool, say: Say) -> Path:
     begun = (plan.out / "data").is_dir()
     check(plan, calls=not begun)
     if begun and _calls_left(plan):
-        check(plan)
+        check_ready(plan)
     with _locked(plan.out):
         sweep(plan.out)
         _refuse_stale(plan, redo)
@@ -172,7 +178,7 @@ def _memory(plan: Plan, cell: Cell) -> Iterator[None]:
         yield
     except (MemoryError, RuntimeError) as error:
         short = isinstance(error, MemoryError) or _SHORT_OF_MEMORY.search(str(error))
-        if not short:
+        if not short or processes.several():  # the others would wait for this one's share
             raise
         raise PreceptorError(
             "there is not enough memory to train or score this student",

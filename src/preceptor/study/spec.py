@@ -108,6 +108,9 @@ class DecoderStudent(WritingStudent):
     """A causal language model; predicts by writing an answer and by label likelihood."""
 
     kind: Literal["decoder"]
+    load_in_4bit: bool = False
+    """hold the frozen weights in 4 bits (NF4, as QLoRA does), for a model too large otherwise:
+    trained by lora or prefix; needs `pip install 'preceptor[4bit]'`"""
 
 
 class Seq2SeqStudent(WritingStudent):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pydantic import ValidationError
 
-from preceptor.models import weights
+from preceptor.models import four_bit, weights
 from preceptor.study.file import hint
 from preceptor.study.plan import Cell, Plan
 from preceptor.study.spec import (
@@ -33,6 +33,8 @@ def student_problems(plan: Plan) -> Iterator[str]:
             yield f"students.{name}.weights: {wrong}"
         elif isinstance(student, Seq2SeqStudent):
             yield from _two_stacks(plan, name, student)
+        if isinstance(student, DecoderStudent) and student.load_in_4bit:
+            yield from _four_bits(name, student)
         for arm in student.arms or ():
             if arm not in plan.study.arms:
                 guess = hint(arm, list(plan.study.arms))
@@ -61,6 +63,16 @@ def _two_stacks(plan: Plan, name: str, student: Seq2SeqStudent) -> Iterator[str]
             f"students.{name}.method.last_blocks: a seq2seq student has two stacks of blocks;"
             " leave it out"
         )
+
+
+def _four_bits(name: str, student: DecoderStudent) -> Iterator[str]:
+    """What stands in the way of frozen weights in four bits."""
+    method, fix = student.method.name, four_bit.missing()
+    if method not in four_bit.METHODS:
+        fits = " and ".join(four_bit.METHODS)
+        yield f"students.{name}.load_in_4bit: {method} trains what is frozen then; {fits} do not"
+    if fix is not None:
+        yield f"students.{name}.load_in_4bit: needs bitsandbytes; {fix}"
 
 
 def _suited(study: Study, name: str, student: AnyStudent) -> Iterator[str]:

@@ -13,6 +13,7 @@ from preceptor.models.kinds import Kind
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+_LINEAR = ("Linear", "Linear4bit", "Conv1D")
 Targets = tuple[str, ...] | Literal["all-linear"]
 
 
@@ -58,9 +59,9 @@ def peft_frame(model: PreTrainedModel) -> dict[str, object]:
 
 
 def linear_layers(model: PreTrainedModel) -> dict[str, str]:
-    """Every linear layer's name and kind: Linear, or GPT-2's transposed Conv1D."""
+    """Every linear layer's name and kind: Linear, its 4-bit form, or GPT-2's transposed Conv1D."""
     kinds = {name: type(module).__name__ for name, module in model.named_modules()}
-    return {name: kind for name, kind in kinds.items() if kind in ("Linear", "Conv1D")}
+    return {name: kind for name, kind in kinds.items() if kind in _LINEAR}
 
 
 def target_modules(
