@@ -1,7 +1,10 @@
 """Filters: what a made example must survive."""
 
+from collections.abc import Sequence
+
 import pytest
 
+from curate.material import judged, made_of, material
 from preceptor.curate import CurationSettings, curate, filters
 from preceptor.data.candidate import Candidate, Rejection
 from preceptor.data.example import Example
@@ -12,13 +15,14 @@ TEST_TEXT = "since tuesday my left ear has been ringing whenever I lie down at n
 HELD_OUT = [Example("t1", {"text": TEST_TEXT}, None), Example("t2", {"text": "Thanks!"}, None)]
 
 
-def verdicts(texts: list[str], settings: CurationSettings | None = None) -> list[str]:
-    chosen = filters(settings or CurationSettings(), HUMAN, HELD_OUT)
-    made = [
-        Candidate(Example(f"c{number}", {"text": text}, "a"), text)
-        for number, text in enumerate(texts)
-    ]
-    done = [curate(candidate, chosen) for candidate in made]
+def verdicts(
+    texts: Sequence[str],
+    settings: CurationSettings | None = None,
+    human: Sequence[Example] = HUMAN,
+    held_out: Sequence[Example] = HELD_OUT,
+) -> list[str]:
+    """The reason of every text's rejection, or kept; all of one round."""
+    done = judged(made_of(texts), material(human, held_out), settings)
     return [one.rejection.reason if one.rejection else "kept" for one in done]
 
 
@@ -55,13 +59,10 @@ def test_texts_that_differ_in_marks_or_have_no_words_are_no_duplicates() -> None
 
 def test_a_text_without_words_does_not_stand_in_every_held_out_one() -> None:
     held_out = [Example("t", {"text": ":-)"}, None)]
-    chosen = filters(CurationSettings(), HUMAN, held_out)
-    made = [Candidate(Example("c", {"text": text}, "a"), text) for text in ("?!", ":-)")]
-    found = [curate(each, chosen).rejection for each in made]
-    assert [one and one.reason for one in found] == [None, "contamination"]
+    assert verdicts(["?!", ":-)"], held_out=held_out) == ["kept", "contamination"]
 
 
-def test_what_was_kept_is_a_duplicate_from_then_on_and_what_was_rejected_is_not() -> None:
+def test_what_passed_is_a_duplicate_from_then_on_and_what_was_rejected_before_is_not() -> None:
     assert verdicts(["my arm", "My arm!", "Sure! hip", "Sure! hip"]) == [
         "kept",
         "duplicate",
@@ -72,17 +73,25 @@ def test_what_was_kept_is_a_duplicate_from_then_on_and_what_was_rejected_is_not(
 
 def test_a_field_taken_over_from_a_human_example_is_not_judged_as_the_teachers() -> None:
     made = Example("c", {"question": "What?", "text": CONTEXT}, "a")
-    chosen = filters(CurationSettings(), HUMAN, HELD_OUT)
-    assert curate(Candidate(made, ""), chosen).rejection is None
+    (done,) = judged([Candidate(made, "")], material(HUMAN, HELD_OUT))
+    assert done.rejection is None
 
 
 def test_the_overlap_is_shown() -> None:
-    chosen = filters(CurationSettings(), HUMAN, HELD_OUT)
-    made = Example("c", {"text": "Hello, since Tuesday my left ear has been ringing whenever"}, "a")
-    rejection = curate(Candidate(made, ""), chosen).rejection
+    made = "Hello, since Tuesday my left ear has been ringing whenever"
+    (done,) = judged(made_of([made]), material(HUMAN, HELD_OUT))
+    rejection = done.rejection
     assert rejection is not None
+    assert rejection.filter == "contamination"
     assert "t1" in rejection.detail
     assert "left ear has been ringing" in rejection.detail
+
+
+def test_a_later_round_knows_the_earlier_ones() -> None:
+    chosen = filters(CurationSettings(), material(HUMAN, HELD_OUT))
+    rounds = [curate(made_of([text], start), chosen) for start, text in enumerate(["arm", "Arm"])]
+    reasons = [one.rejection and one.rejection.reason for (one,) in rounds]
+    assert reasons == [None, "duplicate"]
 
 
 def test_filters_can_be_turned_off() -> None:
@@ -92,13 +101,13 @@ def test_filters_can_be_turned_off() -> None:
 
 def test_a_rejection_from_before_stays() -> None:
     candidate = Candidate(Example("c", {}, "a"), "raw", Rejection("truncated"))
-    chosen = filters(CurationSettings(), HUMAN, HELD_OUT)
-    assert curate(candidate, chosen) is candidate
+    chosen = filters(CurationSettings(), material(HUMAN, HELD_OUT))
+    assert curate([candidate], chosen) == [candidate]
 
 
 def test_a_field_that_stays_may_equal_a_held_out_one() -> None:
     human = [Example("h", {"text": "my arm", "department": "cardiology"}, "a")]
     held_out = [Example("t", {"text": "my leg", "department": "cardiology"}, None)]
-    chosen = filters(CurationSettings(), human, held_out)
     made = Example("c", {"text": "my limb", "department": "cardiology"}, "a")
-    assert curate(Candidate(made, ""), chosen).rejection is None
+    (done,) = judged([Candidate(made, "")], material(human, held_out))
+    assert done.rejection is None

@@ -22,7 +22,7 @@ LABELS: list[str] = TEXTS["labels"]
 MESSAGES = [(item["label"], item["text"], item["rewritten"]) for item in TEXTS["messages"]]
 CREATED = [(item["label"], item["text"]) for item in TEXTS["created"]]
 
-VERDICTS = ("verdict", "reason", "detail", "raw")
+VERDICTS = ("verdict", "filter", "reason", "detail", "figures", "raw")
 EXAMPLE = ("id", "inputs", "target", "references", "extra", "teacher", "operation", "parents")
 SKILL = {"none": 0.60, "repeat": 0.61, "rewrite": 0.70, "create": 0.52, "combined": 0.63}
 OPERATION = {"none": "none", "repeat": "repeat", "combined": "mix"}
@@ -113,7 +113,8 @@ def _created(seed: int) -> list[dict[str, Any]]:
 def _verdict(read: Example, bad: tuple[str, str, str] | None, raw: str) -> dict[str, Any]:
     reason, detail, raw = bad or ("", "", raw)
     verdict = "rejected" if bad else "kept"
-    return to_row(read) | {"verdict": verdict, "reason": reason, "detail": detail, "raw": raw}
+    told = {"filter": "meta" if bad else "", "reason": reason, "detail": detail, "figures": "{}"}
+    return to_row(read) | {"verdict": verdict, **told, "raw": raw}
 
 
 def made_rows(arm: str, seed: int) -> list[dict[str, Any]]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from pydantic import Field
 
+from preceptor.curate.filter import Material
 from preceptor.data.candidate import Rejection
 from preceptor.data.example import Example
 from preceptor.data.leakage import NgramIndex
@@ -27,23 +28,21 @@ class ContaminationFilter:
     """Knows the inputs of all held-out examples; a field that was taken over from a human
     example (a department, a context) is not the teacher's, and is not judged."""
 
-    def __init__(
-        self,
-        settings: ContaminationSettings,
-        human: Iterable[Example],
-        held_out: Iterable[Example],
-    ) -> None:
-        self._human = {text for example in human for text in example.inputs.values()}
+    def __init__(self, settings: ContaminationSettings, material: Material) -> None:
+        self._human = {text for example in material.human for text in example.inputs.values()}
         self._share = settings.share
         self._index = NgramIndex(settings.words)
         self._exact: dict[str, str] = {}
-        for example in held_out:
+        for example in material.held_out:
             for text in example.inputs.values():
                 self._index.add(example.id, text)
                 self._exact[normalise(text)] = example.id
 
-    def judge(self, example: Example) -> Rejection | None:
+    def judge(self, examples: Sequence[Example]) -> list[Rejection | None]:
         """Reject what equals or overlaps a held-out input, with the overlap shown."""
+        return [self._judge(example) for example in examples]
+
+    def _judge(self, example: Example) -> Rejection | None:
         for text in example.inputs.values():
             if text in self._human:
                 continue
@@ -57,5 +56,7 @@ class ContaminationFilter:
                 return Rejection("contamination", shown)
         return None
 
-    def keep(self, example: Example) -> None:
-        """Nothing to remember."""
+
+def make(settings: ContaminationSettings, material: Material) -> ContaminationFilter:
+    """The filter of one arm and seed."""
+    return ContaminationFilter(settings, material)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
+from preceptor.curate.filter import Material
 from preceptor.data.candidate import Rejection
 from preceptor.data.example import Example
 from preceptor.data.words import normalise
@@ -16,20 +17,24 @@ class DuplicatesSettings(Settings):
 
 
 class DuplicatesFilter:
-    """Remembers the inputs of the human examples and of everything kept."""
+    """Remembers the inputs of the human examples and of everything that reached it."""
 
-    def __init__(self, settings: DuplicatesSettings, human: Iterable[Example]) -> None:
-        self._seen = {_key(example): example.id for example in human}
+    def __init__(self, settings: DuplicatesSettings, material: Material) -> None:
+        self._seen = {_key(example): example.id for example in material.human}
 
-    def judge(self, example: Example) -> Rejection | None:
+    def judge(self, examples: Sequence[Example]) -> list[Rejection | None]:
         """Reject what was seen, naming where."""
-        twin = self._seen.get(_key(example))
-        return None if twin is None else Rejection("duplicate", f"same as {twin}")
+        return [self._judge(example) for example in examples]
 
-    def keep(self, example: Example) -> None:
-        """Remember what was kept."""
-        self._seen[_key(example)] = example.id
+    def _judge(self, example: Example) -> Rejection | None:
+        twin = self._seen.setdefault(_key(example), example.id)
+        return None if twin == example.id else Rejection("duplicate", f"same as {twin}")
 
 
 def _key(example: Example) -> tuple[str, ...]:
     return tuple(normalise(text) for _, text in sorted(example.inputs.items()))
+
+
+def make(settings: DuplicatesSettings, material: Material) -> DuplicatesFilter:
+    """The filter of one arm and seed."""
+    return DuplicatesFilter(settings, material)

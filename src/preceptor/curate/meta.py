@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from pydantic import Field
 
+from preceptor.curate.filter import Material
 from preceptor.data.candidate import Rejection
 from preceptor.data.example import Example
 from preceptor.settings import Settings
@@ -41,12 +42,15 @@ class MetaSettings(Settings):
 class MetaFilter:
     """Phrases of assistants, chat marks, placeholders, and repeated runs of words."""
 
-    def __init__(self, settings: MetaSettings, human: Iterable[Example]) -> None:
+    def __init__(self, settings: MetaSettings, material: Material) -> None:
         self._repeats = settings.repeats
-        self._human = {text for example in human for text in _texts(example)}
+        self._human = {text for example in material.human for text in _texts(example)}
 
-    def judge(self, example: Example) -> Rejection | None:
+    def judge(self, examples: Sequence[Example]) -> list[Rejection | None]:
         """Reject on the first sign in a field that was not taken over from a human example."""
+        return [self._judge(example) for example in examples]
+
+    def _judge(self, example: Example) -> Rejection | None:
         for text in _texts(example):
             if text in self._human:
                 continue
@@ -58,9 +62,6 @@ class MetaFilter:
                 return Rejection("repeats itself", run)
         return None
 
-    def keep(self, example: Example) -> None:
-        """Nothing to remember."""
-
     def _stutter(self, text: str) -> str | None:
         words = text.casefold().split()
         runs = Counter(zip(words, words[1:], words[2:], words[3:], strict=False))
@@ -70,3 +71,8 @@ class MetaFilter:
 
 def _texts(example: Example) -> list[str]:
     return [*example.inputs.values(), *example.extra.values()]
+
+
+def make(settings: MetaSettings, material: Material) -> MetaFilter:
+    """The filter of one arm and seed."""
+    return MetaFilter(settings, material)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,17 @@ class Rejection:
     """Why a candidate is not used.
 
     Attributes:
-        reason: one word, the filter's or the failure's name; counted in the report.
+        reason: a word or two; counted in the report.
         detail: what was found (the overlapping words, the unknown label).
+        figures: what was measured, by name (a share, a similarity).
+        filter: the filter that rejected it; "call" where the teacher gave no whole answer,
+            "parse" where no example could be read from it.
     """
 
     reason: str
     detail: str = ""
+    figures: Mapping[str, float] = field(default_factory=dict)
+    filter: str = "parse"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +50,11 @@ class Candidate:
         return replace(self, rejection=rejection)
 
 
-VERDICT_COLUMNS = (*COLUMNS, "verdict", "reason", "detail", "raw")
+VERDICT_COLUMNS = (*COLUMNS, "verdict", "filter", "reason", "detail", "figures", "raw")
 
 
 def write_candidates(path: Path, candidates: Iterable[Candidate]) -> None:
-    """Write candidates as Parquet: the example's columns, then verdict, reason, detail, raw."""
+    """Write candidates as Parquet: the example's columns, then :data:`VERDICT_COLUMNS`."""
     write_rows(path, [_row(candidate) for candidate in candidates], VERDICT_COLUMNS)
 
 
@@ -57,7 +63,9 @@ def _row(candidate: Candidate) -> dict[str, Any]:
     return {
         **to_row(candidate.example),
         "verdict": "rejected" if rejection else "kept",
+        "filter": rejection.filter if rejection else "",
         "reason": rejection.reason if rejection else "",
         "detail": rejection.detail if rejection else "",
+        "figures": json.dumps(dict(rejection.figures)) if rejection else "{}",
         "raw": candidate.raw,
     }

@@ -12,7 +12,7 @@ from typing import Any
 from preceptor.augment import OPERATIONS
 from preceptor.augment.operation import Call, rows_of
 from preceptor.curate import curate, filters
-from preceptor.curate.filter import Filter
+from preceptor.curate.filter import Material
 from preceptor.data.candidate import Candidate, Rejection, write_candidates
 from preceptor.data.example import Example, Origin, read_examples, write_examples
 from preceptor.errors import TeacherError
@@ -153,7 +153,16 @@ class Maker:
         self._calls: Iterator[Call] = self._operation.calls(
             self._arm, self._task, human, draw_seed, plan.base_dir
         )
-        self._filters: list[Filter] = filters(plan.study.curation, human, plan.held_out)
+        material = Material(
+            plan.study.choice,
+            human,
+            plan.held_out,
+            self._arm.operation,
+            rows_of(self._arm.amount, len(human)),
+            draw_seed,
+            teacher.ask,
+        )
+        self._filters = filters(plan.study.curation, material)
         self._numbers = itertools.count(1)
         self._teacher = teacher
         self._name = f"{name}-{draw_seed}"
@@ -164,15 +173,18 @@ class Maker:
         calls = list(itertools.islice(self._calls, count))
         requests = [replace(call.request, parameters=self._arm.parameters) for call in calls]
         answers = self._teacher.ask(requests, self._label)
+        read = [self._read(call, one) for call, one in zip(calls, answers, strict=True)]
         return [
-            Made(call, answer, curate(self._read(call, answer), self._filters))
-            for call, answer in zip(calls, answers, strict=True)
+            Made(call, answer, candidate)
+            for call, answer, candidate in zip(
+                calls, answers, curate(read, self._filters), strict=True
+            )
         ]
 
     def _read(self, call: Call, answer: Answer | Failure) -> Candidate:
         id = f"{self._name}-{next(self._numbers):05d}"
         if isinstance(answer, Failure):
-            return self._unread(call, id, answer.detail, Rejection(answer.cause, "teacher's call"))
+            return self._unread(call, id, answer.detail, Rejection(answer.cause, filter="call"))
         example = self._operation.read(
             self._arm, self._task, call, answer.text, id=id, teacher=self._teacher.name
         )
