@@ -29,13 +29,17 @@ def trl(job: Job) -> dict[str, Any]:
             trainer.train()
         losses.append([step["loss"] for step in trainer.state.log_history if "loss" in step])
         ends.append(clock.ends)
+    times = [b - a for a, b in zip(ends[0], ends[0][1:], strict=False)]
+    return _told(meter, losses, job) | {"update_seconds": times}
+
+
+def _told(meter: Meter, losses: list[list[float]], job: Job) -> dict[str, Any]:
     return {
         "seconds": meter.seconds,
         "before_bytes": meter.before_bytes,
         "peak_bytes": meter.peak_bytes,
         "losses": losses,
         "micro_rows": job["micro_rows"],
-        "update_seconds": [b - a for a, b in zip(ends[0], ends[0][1:], strict=False)],
     }
 
 
@@ -122,13 +126,7 @@ def plain(job: Job) -> dict[str, Any]:
         student.restore(model, start)
         with meter:
             losses.append(_loop(job, setting, model, pad_id))
-    return {
-        "seconds": meter.seconds,
-        "before_bytes": meter.before_bytes,
-        "peak_bytes": meter.peak_bytes,
-        "losses": losses,
-        "micro_rows": job["micro_rows"],
-    }
+    return _told(meter, losses, job)
 
 
 def _loop(job: Job, setting: dict[str, float], model: Any, pad_id: int) -> list[float]:

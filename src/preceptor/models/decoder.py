@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from preceptor.errors import WeightsError
 from preceptor.models import four_bit
 from preceptor.models.kinds import wrong_kind
-from preceptor.models.loading import Dtype, load_config, load_model, load_tokenizer
+from preceptor.models.loading import Dtype, load_config, load_writer
 from preceptor.models.weights import Weights
 
 if TYPE_CHECKING:
@@ -36,20 +35,11 @@ def load_decoder(
     if type(config) not in AutoModelForCausalLM._model_mapping:
         raise wrong_kind(weights.ref, config.model_type, "decoder")
     options = four_bit.options() if weights.rounded else {}
-    model, missing = load_model(AutoModelForCausalLM, weights, dtype, config=config, **options)
+    model, tokenizer = load_writer(
+        AutoModelForCausalLM, weights, dtype, "decoder", config=config, **options
+    )
     if weights.rounded:
         four_bit.keep_differentiable(model)
-    if missing:
-        raise WeightsError(
-            "these weights are no whole decoder",
-            where=weights.ref,
-            found=f"nothing for {', '.join(sorted(missing)[:3])}",
-            fix="name weights that were saved with their language-model head",
-        )
-    tokenizer = load_tokenizer(weights)
-    model.config.pad_token_id = tokenizer.pad_token_id
-    if tokenizer.eos_token_id is None:
-        raise WeightsError("the tokenizer has no end token", where=weights.ref)
     model.generation_config = _plain_generation(tokenizer)
     return model.eval(), tokenizer
 

@@ -64,6 +64,36 @@ def load_model(auto: Any, weights: Weights, dtype: Dtype, **options: Any) -> tup
     return model, set(info["missing_keys"])
 
 
+def load_writer(
+    auto: Any, weights: Weights, dtype: Dtype, whole: str, **options: Any
+) -> tuple[Any, PreTrainedTokenizerBase]:
+    """Load a model that writes, none of whose weights may be missing, and its tokenizer.
+
+    Args:
+        auto: the auto class.
+        weights: where from.
+        dtype: what the weights are held in.
+        whole: what the weights must be a whole one of, for the error.
+        options: passed on to ``from_pretrained``.
+
+    Raises:
+        WeightsError: weights are missing, or the tokenizer has no end token.
+    """
+    model, missing = load_model(auto, weights, dtype, **options)
+    if missing:
+        raise WeightsError(
+            f"these weights are no whole {whole}",
+            where=weights.ref,
+            found=f"nothing for {', '.join(sorted(missing)[:3])}",
+            fix="name weights that were saved whole, with their language-model head",
+        )
+    tokenizer = load_tokenizer(weights)
+    if tokenizer.eos_token_id is None:
+        raise WeightsError("the tokenizer has no end token", where=weights.ref)
+    model.config.pad_token_id = tokenizer.pad_token_id
+    return model, tokenizer
+
+
 def _align(model: nn.Module) -> None:
     # A safetensors file is mapped into memory at odd addresses, where matrix products round
     # otherwise: the same weights would predict otherwise after training than after reloading.

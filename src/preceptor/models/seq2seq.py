@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from preceptor.errors import WeightsError
 from preceptor.models.kinds import wrong_kind
-from preceptor.models.loading import Dtype, load_config, load_model, load_tokenizer, told
+from preceptor.models.loading import (
+    Dtype,
+    load_config,
+    load_model,
+    load_tokenizer,
+    load_writer,
+    told,
+)
 from preceptor.models.pairs import Opening, opening_by
 from preceptor.models.quiet import quiet
 from preceptor.models.seeding import seeded
@@ -46,18 +53,9 @@ def load_seq2seq(
     config = load_config(weights, "seq2seq")
     if type(config) not in AutoModelForSeq2SeqLM._model_mapping:
         raise wrong_kind(weights.ref, config.model_type, "seq2seq")
-    model, missing = load_model(AutoModelForSeq2SeqLM, weights, dtype, config=config)
-    if missing:
-        raise WeightsError(
-            "these weights are no whole encoder-decoder model",
-            where=weights.ref,
-            found=f"nothing for {', '.join(sorted(missing)[:3])}",
-            fix="name weights that were saved with both halves and the language-model head",
-        )
-    tokenizer = load_tokenizer(weights)
-    model.config.pad_token_id = tokenizer.pad_token_id
-    if tokenizer.eos_token_id is None:
-        raise WeightsError("the tokenizer has no end token", where=weights.ref)
+    model, tokenizer = load_writer(
+        AutoModelForSeq2SeqLM, weights, dtype, "encoder-decoder model", config=config
+    )
     model.generation_config = _plain_generation(model, tokenizer, weights)
     return model.eval(), tokenizer
 

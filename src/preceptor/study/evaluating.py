@@ -14,12 +14,11 @@ from preceptor.data.splits import Splits
 from preceptor.errors import PreceptorError
 from preceptor.study.inputs import Inputs, window_of
 from preceptor.study.measures import text
+from preceptor.study.named import path_of
 from preceptor.study.predictor import FILE, Predictor, load_predictor
 from preceptor.study.spec import DecoderStudent
 from preceptor.tasks import TextTask
 from preceptor.tune.settings import FitSettings
-
-READER = "medquad"
 
 
 @dataclass(frozen=True)
@@ -78,13 +77,7 @@ def evaluate_model(model: str, question: Question) -> dict[str, Any]:
 
 
 def _examples(question: Question) -> list[Example]:
-    reader, colon, path = question.data.partition(":")
-    if reader != READER or not colon or not path:
-        raise PreceptorError(
-            "--data must name a reader and a path",
-            found=question.data or "nothing",
-            expected=f"{READER}:PATH, the CSV of the Kaggle copy or the original XML",
-        )
+    path = path_of(question.data, "medquad", "the CSV of the Kaggle copy or the original XML")
     settings = MedquadSettings(reader="medquad", path=path, split=MedquadSplit(by=question.split))
     splits: Splits = read(settings, Path())
     if question.limit is None:

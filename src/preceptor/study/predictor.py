@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,11 +92,16 @@ class Predictor:
         with self._precision():
             return foresee(self.model, rows, pad_id=pad_id, batch_tokens=tokens, label=title)
 
-    def _precision(self) -> AbstractContextManager[Any]:
+    @contextmanager
+    def _precision(self) -> Iterator[None]:
         import torch
 
-        bf16 = self.student.fit.precision == "bf16"
-        return torch.autocast(self.model.device.type, torch.bfloat16, enabled=bf16)
+        from preceptor.models.bf16 import prepared
+
+        precision, device = self.student.fit.precision, self.model.device.type
+        autocast = torch.autocast(device, torch.bfloat16, enabled=precision == "bf16")
+        with prepared(self.model, precision), autocast:
+            yield
 
     @property
     def _tokens(self) -> int:

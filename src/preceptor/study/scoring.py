@@ -8,6 +8,7 @@ from typing import Any, Literal
 from preceptor.data.readers.pubmedqa import PubmedqaSettings, read
 from preceptor.errors import PreceptorError
 from preceptor.evaluate.submission import score_field, score_file
+from preceptor.study.named import path_of
 from preceptor.tasks.answers import AnswersSetting
 
 _LABELS = ("yes", "no", "maybe")
@@ -48,13 +49,7 @@ def score_answers(
 
 
 def _settings(data: str, protocol: Literal["official", "drllama"]) -> PubmedqaSettings:
-    reader, colon, path = data.partition(":")
-    if reader != "pubmedqa" or not colon or not path:
-        raise PreceptorError(
-            "--data must name a reader and a path",
-            found=data or "nothing",
-            expected="pubmedqa:PATH, the publisher's ori_pqal.json",
-        )
+    path = path_of(data, "pubmedqa", "the publisher's ori_pqal.json")
     return PubmedqaSettings(reader="pubmedqa", path=path, protocol=protocol)
 
 

@@ -23,10 +23,11 @@ class Batch:
     """Rows ready for a model. ``lines`` is the number of rows, or 1 where they are packed.
 
     Attributes:
-        inputs: ``input_ids`` [lines, tokens] and ``attention_mask``: [lines, tokens], 1 where a
-            token is real; packed [1, 1, tokens, tokens], added to the attention scores, with
-            ``position_ids`` [1, tokens] that start anew with every row. Of an encoder-decoder
-            model as in :class:`preceptor.models.pairs.PairBatch`.
+        inputs: ``input_ids`` [lines, tokens] and ``attention_mask``: [lines, tokens], for a
+            classifier 1 where a token is real, for a decoder 1; packed [1, 1, tokens, tokens],
+            added to the attention scores, with ``position_ids`` [1, tokens] that start anew
+            with every row. Of an encoder-decoder model as in
+            :class:`preceptor.models.pairs.PairBatch`.
         at: [lines, tokens] (of the decoder), true where the next token is supervised; None for
             a classifier.
         targets: [supervised], the tokens or labels to predict, row by row.
@@ -64,6 +65,10 @@ def collate(
     if layout == "packed":
         return _packed(rows, device)
     tokens, mask = pad([row.tokens for row in rows], pad_id, width=width)
+    if isinstance(rows[0], TextRow):
+        # Padding stands behind what a decoder reads, and no token sees what is behind it. Without
+        # a mask attention may skip that half of its work.
+        mask.fill_(1)
     inputs = {"input_ids": tokens.to(device), "attention_mask": mask.to(device)}
     places = tuple((number, 0) for number in range(len(rows)))
     return _batch(rows, inputs, places, device)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from preceptor.errors import DataError, PreceptorError
+from preceptor.models.bf16 import prepared
 from preceptor.models.packing import reads_segments
 from preceptor.models.pairs import PairRow
 from preceptor.models.seeding import seeded
@@ -122,7 +123,11 @@ def fit(
     reuse_freed()
     forward = Forward(_placed(model), settings, pad_id)
     run = _Run(Updater(forward, learning_rate, len(plan)), aids)
-    with seeded(seed + run.updater.accelerator.process_index), PeakMemory() as memory:
+    with (
+        seeded(seed + run.updater.accelerator.process_index),
+        PeakMemory() as memory,
+        prepared(model, settings.precision),
+    ):
         trunk = _open_trunk(forward, rows, aids.trunk, label)
         with bar(label, len(plan)) as advance, _training(model):
             advance(run.resume())
