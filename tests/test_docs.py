@@ -76,15 +76,18 @@ def test_the_scoring_commands_of_the_readme(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("page", "data", "cells"),
+    ("page", "number", "data", "cells"),
     [
-        ("drllama", "pubmedqa/ori_pqal.json", 15),
-        ("unfreezing", "medquad/medquad.csv.gz", 9),
+        ("drllama", 0, "pubmedqa/ori_pqal.json", 15),
+        ("drllama", 1, "pubmedqa/ori_pqal.json", 24),
+        ("unfreezing", 0, "medquad/medquad.csv.gz", 13),
     ],
 )
-def test_the_command_behind_a_result_still_makes_a_plan(page: str, data: str, cells: int) -> None:
+def test_the_command_behind_a_result_still_makes_a_plan(
+    page: str, number: int, data: str, cells: int
+) -> None:
     text = (ROOT / f"docs/results/{page}.md").read_text("utf-8")
-    (command,) = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    command = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)[number]
     folder, _, file = data.partition("/")
     path = str(shared(folder) / file)
     words = shlex.split(re.sub(r"\$[A-Z]+", path, command.replace("\\\n", " ")))
