@@ -109,7 +109,8 @@ def test_collate_marks_what_predicts_the_supervised_tokens() -> None:
 def test_an_end_token_that_also_pads_stays_supervised() -> None:
     batch = collate([TextRow((5, 6, 2), 1), TextRow((5, 2), 1)], 2, torch.device("cpu"))
     assert batch.targets.tolist() == [6, 2, 2]
-    assert batch.inputs["attention_mask"].tolist() == [[1, 1, 1], [1, 1, 0]]
+    # Nothing sees the padding behind it, so there is nothing to mask.
+    assert batch.inputs["attention_mask"].tolist() == [[1, 1, 1], [1, 1, 1]]
 
 
 def test_collate_of_label_rows() -> None:

@@ -63,7 +63,7 @@ def check_ready(plan: Plan) -> None:
     Raises:
         SpecError: with what every one of them lacks.
     """
-    problems = _ready(plan.study, plan.base_dir)
+    problems = list(_ready(plan.study, plan.base_dir))
     if problems:
         raise SpecError(headed([_placed(plan, problem) for problem in problems]))
 
