@@ -7,7 +7,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 TORCH_FROM = $(shell curl -sfI --max-time 3 $(TORCH_INDEX)/torch/ >/dev/null 2>&1 \
 	&& echo --extra-index-url $(TORCH_INDEX))
 
-.PHONY: demo test test-slow lint format clean bench-tune
+.PHONY: demo test test-slow lint format clean bench-tune bench-calls bench-curation
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -64,3 +64,11 @@ bench-tune: .bench-venv/installed
 	$(BENCH)/python -m benchmarks.likelihood --data $(DATA) \
 		--out $(BENCH_OUT)/likelihood.json > $(BENCH_OUT)/likelihood.md; \
 		status=$$?; cat $(BENCH_OUT)/likelihood.md; exit $$status
+
+# Calls of a teacher against a server on loopback, see benchmarks/README.md; some two minutes.
+bench-calls: .venv/installed
+	$(BIN)/python -m benchmarks.calls --out runs/bench-calls.json
+
+# Made examples through all filters that need no model: 100,000 in at most 90 s and 1.5 GB.
+bench-curation: .venv/installed
+	$(BIN)/python -m benchmarks.curation --out runs/bench-curation.json

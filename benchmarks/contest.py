@@ -93,7 +93,7 @@ def summary(results: Sequence[Result]) -> Result:
 _MEASURED = ("seconds", "peak_bytes", "before_bytes")
 
 
-def machine(threads: int) -> Result:
+def machine(threads: int, packages: Sequence[str] = PACKAGES) -> Result:
     """The processor, its load before the run, and the versions of everything that counts."""
     info = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
     fields = dict(line.split(":", 1) for line in info if ":" in line)
@@ -105,7 +105,7 @@ def machine(threads: int) -> Result:
         "threads": threads,
         "load_before": os.getloadavg()[0],
         "python": platform.python_version(),
-        "versions": {name: version(name) for name in PACKAGES},
+        "versions": {name: version(name) for name in packages},
         "commit": _commit(),
     }
 

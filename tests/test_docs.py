@@ -18,8 +18,10 @@ import yaml
 
 from fixtures_models import saved, tiny_decoder
 from preceptor.cli import app
+from preceptor.curate import FILTERS, CurationSettings
 from preceptor.data.files import locate
 from preceptor.study.file import parse_study
+from report.fixture import build
 from shared_data import shared
 
 ROOT = Path(__file__).parents[1]
@@ -47,12 +49,25 @@ def execute(command: str, folder: Path) -> str:
 
 
 def test_the_studies_of_the_readme_are_valid() -> None:
-    study, endpoint, methods = blocks("yaml")
+    study, endpoint, curation, methods = blocks("yaml")
     assert parse_study(study, "README").name == "messages"
     assert parse_study(methods, "README").name == "methods"
     head, _, tail = study.partition("teachers:")
     rest = tail[tail.index("arms:") :]
     assert list(parse_study(head + endpoint + rest, "README").teachers) == ["gpt"]
+    curated = parse_study(study + curation, "README").curation
+    assert curated.duplicates is False
+    assert curated.decisions == "decisions.csv"
+    named = [name for name in FILTERS if re.search(rf"^  {name}:", curation, re.MULTILINE)]
+    assert curated.model_fields_set == {*named, "decisions"}
+
+
+def test_the_readme_lists_every_filter_in_order_and_whether_it_is_on() -> None:
+    rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|.*\| (yes|no) \|$", README, re.MULTILINE)
+    told = {name: on == "yes" for names, on in rows for name in re.findall(r"\w+", names)}
+    settings = CurationSettings()
+    assert told == {name: getattr(settings, name) is not False for name in FILTERS}
+    assert list(told) == list(FILTERS)
 
 
 def test_the_readme_names_every_command_and_every_study() -> None:
@@ -97,6 +112,15 @@ def test_the_command_behind_a_result_still_makes_a_plan(
     assert json.loads(execute(planned, ROOT))["cells"] == cells
 
 
+def test_the_commands_on_made_data_of_the_readme(tmp_path: Path) -> None:
+    build(tmp_path / "runs/first")
+    used = [line for line in commands() if line.split()[1] == "inspect"]
+    told = [execute(line, tmp_path) for line in used]
+    assert len(told) == 2
+    assert "rejected: meta talk" in told[0]
+    assert (tmp_path / "decisions.csv").read_text().startswith("id,decision,label,")
+
+
 @pytest.mark.slow
 def test_the_tour_of_the_readme(tmp_path: Path) -> None:
     """init, plan, preview, run and predict on a user's own file, with the real models.
@@ -134,7 +158,7 @@ def test_the_commands_on_methods_of_the_readme(tmp_path: Path) -> None:
     with gzip.open(shared("medquad") / "medquad.csv.gz", "rt", encoding="utf-8") as file:
         (tmp_path / "medquad.csv").write_text(file.read(), encoding="utf-8")
     few = {"train": {"limit": 8}, "validation": {"limit": 4}, "test": {"limit": 4}}
-    study = yaml.safe_load(blocks("yaml")[2])
+    study = yaml.safe_load(blocks("yaml")[3])
     study["data"] |= {**few, "too_long": "truncate_end"}
     for student in study["students"].values():
         student["fit"] = {"max_length": 64, "precision": "bf16"}

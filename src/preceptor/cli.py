@@ -225,6 +225,99 @@ def report(
     typer.echo(f"report: {write_report(run_folder)}")
 
 
+@app.command("inspect")
+def inspect_made(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="the run folder")],
+    arm: Annotated[str | None, typer.Option(help="of this arm")] = None,
+    label: Annotated[str | None, typer.Option(help="with this label")] = None,
+    verdict: Annotated[
+        Literal["kept", "rejected"] | None, typer.Option(help="with this verdict")
+    ] = None,
+    filter_: Annotated[
+        str | None, typer.Option("--filter", help="rejected by this filter (meta, balance)")
+    ] = None,
+    reason: Annotated[str | None, typer.Option(help="rejected for this reason")] = None,
+    seed: Annotated[int | None, typer.Option(help="of this draw seed")] = None,
+    grep: Annotated[
+        str | None, typer.Option(help="in which this regular expression is found, case aside")
+    ] = None,
+    count: Annotated[
+        int | None,
+        typer.Option("-n", min=1, help="the first so many [default: 100; --csv, --json: all]"),
+    ] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option(help="write a sheet to decide in: fill in accept, reject, relabel"),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Browse made examples beside their originals, kept and rejected, with what rejected them.
+
+    A sheet written by --csv and filled in is read back by `curation: {decisions: FILE}`.
+    """
+    from preceptor.study import browsing, inspect
+
+    shown = count or (None if csv or as_json else browsing.MOST)
+    wanted = inspect.Wanted(arm, label, verdict, filter_, reason, seed, grep, shown)
+    found = inspect.find(run_folder, wanted)
+    if csv is not None:
+        inspect.write_sheet(csv, found)
+        _say(f"wrote {csv}: {len(found.rows)} rows")
+    if as_json:
+        typer.echo(inspect.as_json(found))
+    elif csv is None:
+        browsing.browse(found)
+
+
+@app.command()
+def cache(
+    show: Annotated[
+        str | None, typer.Option(metavar="KEY", help="show the answer whose key begins so")
+    ] = None,
+    clear: Annotated[bool, typer.Option("--clear", help="remove answers, after asking")] = False,
+    model: Annotated[str, typer.Option(help="only models whose name has this in it")] = "",
+    older_than: Annotated[
+        float, typer.Option(metavar="DAYS", min=0, help="only answers not used for so many days")
+    ] = 0.0,
+    yes: Annotated[bool, typer.Option("--yes", help="remove without asking")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show the answers of teachers that are kept, by model; show one, or remove some.
+
+    The file lies in the user's cache (or the folder that PRECEPTOR_CACHE names) and serves all
+    studies. Beyond PRECEPTOR_CACHE_LIMIT gigabytes (10) the end of a run removes what was used
+    longest ago, never what a run in progress uses. What was removed is paid again when needed.
+    """
+    from preceptor.llm import inventory
+    from preceptor.llm.cache import default_path
+    from preceptor.study import answers
+
+    path = default_path()
+    if show is not None:
+        one = inventory.find(path, show)
+        typer.echo(json.dumps(answers.as_json(one)) if as_json else answers.answer_shown(one))
+        return
+    if clear:
+        _clear(*inventory.chosen(path, model, older_than), yes=yes)
+    found = inventory.holdings(path, model)
+    typer.echo(json.dumps(answers.as_json(found)) if as_json else answers.shown(found))
+
+
+def _clear(keys: list[str], size: int, yes: bool) -> None:
+    from preceptor.llm import inventory
+    from preceptor.llm.cache import default_path
+    from preceptor.study import answers
+
+    if not keys:
+        _say("no such answers are kept; nothing was removed")
+        return
+    told = f"{len(keys):,} answers ({answers.size(size)})"
+    if not yes:
+        typer.confirm(f"Remove {told}? They are paid again when needed", abort=True, err=True)
+    inventory.clear(default_path(), keys, size)
+    _say(f"removed {told}")
+
+
 @app.command()
 def convert(
     source: Annotated[

@@ -54,6 +54,10 @@ class TeacherError(PreceptorError):
     """A teacher that cannot be reached, or that refuses every call alike."""
 
 
+class LimitError(TeacherError):
+    """A further call could pass what the study allows a teacher to be paid."""
+
+
 class WeightsError(PreceptorError):
     """Weights that are not there or cannot be loaded as what they should be."""
 

@@ -11,8 +11,8 @@ from typing import Protocol
 class Advance(Protocol):
     """Tell the bar that work is done."""
 
-    def __call__(self, amount: float = 1) -> None:
-        """Add ``amount`` to what is done."""
+    def __call__(self, amount: float = 1, note: str = "") -> None:
+        """Add ``amount`` to what is done; ``note`` stands behind the bar from then on."""
         ...
 
 
@@ -41,10 +41,17 @@ def bar(label: str, total: float) -> Iterator[Advance]:
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
         console=Console(stderr=True),
         transient=True,
         disable=not sys.stderr.isatty(),
     )
     with progress:
-        task = progress.add_task(label, total=total)
-        yield lambda amount=1: progress.advance(task, amount)
+        task = progress.add_task(label, total=total, note="")
+
+        def advance(amount: float = 1, note: str = "") -> None:
+            if note:
+                progress.update(task, note=note)
+            progress.advance(task, amount)
+
+        yield advance

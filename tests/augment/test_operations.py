@@ -1,16 +1,17 @@
 """Operations: what is asked, and what is made of answers. No teacher is called here."""
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from preceptor.augment import create, rewrite
-from preceptor.augment.answer import requests
-from preceptor.augment.operation import read_fields, rows_of
+from preceptor.augment.operation import rows_of
 from preceptor.data.candidate import Rejection
 from preceptor.data.example import Example
 from preceptor.errors import SpecError
+from preceptor.llm.answer import requests
 from preceptor.tasks.choice import ChoiceTask
 
 HERE = Path(__file__).parent
@@ -69,8 +70,8 @@ def test_a_rewrite_keeps_label_and_other_fields() -> None:
     settings = rewrite_settings(fields=["question", "long_answer"])
     call = next(rewrite.calls(settings, PAPER, [ITEM], 0, HERE))
     prompt = call.request.messages[0].content
-    assert "Question: Does it help?" in prompt
-    assert "Long answer: It did not help." in prompt
+    assert "Question: <text>Does it help?</text>" in prompt
+    assert "Long answer: <text>It did not help.</text>" in prompt
     assert "We tried it." not in prompt, "what stays need not be paid for"
     made = rewrite.read(
         settings,
@@ -148,12 +149,6 @@ def test_answers_without_what_was_asked_are_rejected(answer: str, reason: str) -
     assert made.reason == reason
 
 
-def test_a_lone_field_may_come_with_or_without_its_name() -> None:
-    assert read_fields("Message: hello", ["message"]) == {"message": "hello"}
-    assert read_fields("hello: there", ["message"]) == {"message": "hello: there"}
-    assert isinstance(read_fields("  ", ["message"]), Rejection)
-
-
 @pytest.mark.parametrize(("amount", "rows"), [(7, 7), ("1x", 40), ("0.5x", 20), ("2x", 80)])
 def test_amounts(amount: int | str, rows: int) -> None:
     assert rows_of(amount, 40) == rows
@@ -183,28 +178,6 @@ def test_text_of_the_data_cannot_begin_a_message(tmp_path: Path) -> None:
     assert call.request.messages[1].content == "=== system\nSay yes."
 
 
-@pytest.mark.parametrize(
-    ("answer", "text"),
-    [
-        ('"I need more."', "I need more."),
-        ('"I need more."\n\nThis sentence is polite.', "I need more."),
-        ('I said "more" and left', 'I said "more" and left'),
-        ('"More" is what I need', '"More" is what I need'),
-        ("**I need more.**", "I need more."),
-        (
-            '"Take with food" is on the label. What about "as needed"\nand my metformin?',
-            '"Take with food" is on the label. What about "as needed"\nand my metformin?',
-        ),
-        ('"Refill"\nis what I asked for', '"Refill"\nis what I asked for'),
-        ('"Refill" or "renewal"', '"Refill" or "renewal"'),
-        ('"Refill"\n\nis what I asked for', '"Refill"\n\nis what I asked for'),
-        ("«J'en veux.»", "J'en veux."),
-    ],
-)
-def test_quotes_and_comments_around_a_text_are_taken_off(answer: str, text: str) -> None:
-    assert read_fields(answer, ["message"]) == {"message": text}
-
-
 def test_a_prompt_of_the_users_own(tmp_path: Path) -> None:
     (tmp_path / "my.jinja").write_text("SAY {{ reword[0].value }}")
     settings = rewrite_settings(prompt="my.jinja")
@@ -217,3 +190,80 @@ def test_a_prompt_that_is_not_utf_8_is_told_with_its_file(tmp_path: Path) -> Non
     settings = rewrite_settings(prompt="my.jinja")
     with pytest.raises(SpecError, match=r"my\.jinja(.|\n)*UTF-8"):
         next(rewrite.calls(settings, PLAIN, MESSAGES, 0, tmp_path))
+
+
+def test_by_schema_a_rewrite_asks_for_an_object_of_its_fields() -> None:
+    settings = rewrite_settings(fields=["question", "long_answer"])
+    call = next(rewrite.calls(settings, PAPER, [ITEM], 0, HERE, structured=True))
+    prompt = call.request.messages[-1].content
+    assert 'JSON object with the keys "question", "long_answer".' in prompt
+    assert "this form" not in prompt
+    told = call.request.parameters["response_format"]["json_schema"]
+    assert told["strict"] is True
+    assert told["schema"] == {
+        "type": "object",
+        "properties": {"question": {"type": "string"}, "long_answer": {"type": "string"}},
+        "required": ["question", "long_answer"],
+        "additionalProperties": False,
+    }
+    plain = next(rewrite.calls(settings, PAPER, [ITEM], 0, HERE))
+    assert plain.request.parameters == {}
+    assert plain.request.messages[-1].content.endswith("Question: ...\nLong answer: ...")
+
+
+def test_by_schema_the_label_is_one_of_the_tasks() -> None:
+    settings = create_settings(keep=["context"], write=["question"], shown=1)
+    pair = [ITEM, replace(ITEM, id="q2")]
+    call = next(create.calls(settings, PAPER, pair, 0, HERE, structured=True))
+    properties = call.request.parameters["response_format"]["json_schema"]["schema"]["properties"]
+    assert properties["label"] == {"type": "string", "enum": ["yes", "no", "maybe"]}
+    shown = [one.content for one in call.request.messages if one.role == "assistant"]
+    assert shown == ['{"question": "Does it help?", "label": "no"}']
+    answer = '```json\n{"question": "Was it?", "label": "yes",}\n```'
+    made = create.read(settings, PAPER, call, answer, id="c", teacher="t")
+    assert isinstance(made, Example)
+    assert (made.inputs["question"], made.target) == ("Was it?", "yes")
+
+
+def test_a_lone_text_by_schema_is_an_object_too() -> None:
+    call = next(create.calls(create_settings(), PLAIN, MESSAGES, 0, HERE, structured=True))
+    prompt = call.request.messages[-1].content
+    assert prompt == (
+        'Write one new example for which the answer is "refill". Write only a JSON object with'
+        ' the key "message".'
+    )
+
+
+def test_a_label_outside_the_task_is_no_answer_by_schema_either() -> None:
+    settings = create_settings(keep=["context"], write=["question"])
+    call = next(create.calls(settings, PAPER, [ITEM], 0, HERE))
+    answer = '{"question": "Was it?", "label": "perhaps"}'
+    made = create.read(settings, PAPER, call, answer, id="c", teacher="t")
+    assert made == Rejection("unknown label", "perhaps")
+
+
+def test_a_written_field_cannot_have_the_name_of_the_asked_label() -> None:
+    settings = create_settings(keep=["context"], write=["Label"])
+    with pytest.raises(SpecError, match="and for the label"):
+        next(create.calls(settings, PAPER, [ITEM], 0, HERE))
+
+
+def test_a_prompt_of_the_users_own_is_asked_by_schema_if_it_knows_of_it(tmp_path: Path) -> None:
+    (tmp_path / "old.jinja").write_text("SAY {{ reword[0].value }}")
+    (tmp_path / "new.jinja").write_text("SAY {{ keys }}{% if structured %} as JSON{% endif %}")
+    assert not rewrite_settings(prompt="old.jinja").may_ask_by_schema(tmp_path)
+    assert rewrite_settings(prompt="new.jinja").may_ask_by_schema(tmp_path)
+    assert rewrite_settings().may_ask_by_schema(tmp_path)
+    assert create_settings().may_ask_by_schema(tmp_path)
+    own = {"response_format": {"type": "json_object"}}
+    assert not create_settings(parameters=own).may_ask_by_schema(tmp_path)
+    with pytest.raises(ValueError, match="remove it from parameters"):
+        create_settings(parameters=own, structured="on")
+
+
+def test_every_try_is_another_sample_of_the_same_call() -> None:
+    calls = list(itertools.islice(rewrite.calls(rewrite_settings(), PLAIN, MESSAGES, 7, HERE), 30))
+    samples = {call.again(turn).request.sample for call in calls for turn in range(4)}
+    assert len(samples) == 4 * len({call.request.sample for call in calls})
+    assert calls[0].again(0) == calls[0]
+    assert calls[0].again(1).request.messages == calls[0].request.messages

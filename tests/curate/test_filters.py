@@ -33,7 +33,7 @@ def verdicts(
         ("MY KNEE  HURTS", "duplicate"),
         ("Here is another message: my arm", "meta talk"),
         ("Sure! My arm is sore", "meta talk"),
-        ("Dear [Doctor's name], my arm", "meta talk"),
+        ("Dear [Doctor's name], my arm", "placeholder"),
         ("As an AI language model I have no knee", "meta talk"),
         ("The text is a question about a knee", "meta talk"),
         ("This rewritten sentence conveys worry", "meta talk"),
@@ -54,7 +54,8 @@ def test_every_candidate_meets_the_right_filter(text: str, verdict: str) -> None
 def test_texts_that_differ_in_marks_or_have_no_words_are_no_duplicates() -> None:
     made = ["की", "का", "👍", "👎", "👍 ", "fi", "ﬁ"]
     kept, again = "kept", "duplicate"
-    assert verdicts(made) == [kept, kept, kept, kept, again, kept, again]
+    human = [*HUMAN, Example("h3", {"text": "घुटने में दर्द"}, "a")]
+    assert verdicts(made, human=human) == [kept, kept, kept, kept, again, kept, again]
 
 
 def test_a_text_without_words_does_not_stand_in_every_held_out_one() -> None:
@@ -95,7 +96,7 @@ def test_a_later_round_knows_the_earlier_ones() -> None:
 
 
 def test_filters_can_be_turned_off() -> None:
-    off = CurationSettings(meta=False, duplicates=False, contamination=False)
+    off = CurationSettings(meta=False, duplicates=False, near=False, contamination=False)
     assert verdicts(["My knee hurts.", "Sure! " + TEST_TEXT], off) == ["kept", "kept"]
 
 

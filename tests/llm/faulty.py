@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class Reply:
     content_type: str = "application/json"
     wait: float = 0.0
     reset: bool = False
+    cut: Literal["", "reset", "close", "stall"] = ""
+    """what happens when half of the body is sent; a stall lasts a second"""
 
 
 def completion(text: str | None, finish: str = "stop", **message: Any) -> str:
@@ -39,10 +41,16 @@ def error(status: int, message: str, **told: Any) -> Reply:
 
 
 RESET = Reply(reset=True)
+BUSY = error(429, "too many requests")
 
 
 def _echo(body: dict[str, Any]) -> str:
     return "echo: " + str(body["messages"][-1]["content"])
+
+
+class _Http(ThreadingHTTPServer):
+    # With Python's own 5, connections that come at once are reset on a busy machine.
+    request_queue_size = 256
 
 
 class FaultyServer:
@@ -60,7 +68,7 @@ class FaultyServer:
         self.times: list[float] = []
         self.running = self.most_running = 0
         self.lock = threading.Lock()
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self.http = _Http(("127.0.0.1", 0), _handler(self))
         self.http.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.http.server_address[1]}/v1"
 
@@ -78,6 +86,45 @@ class FaultyServer:
             if self.replies:
                 return self.replies.popleft()
         return self.always or Reply()
+
+
+def takes_at_most(server: FaultyServer, calls: Callable[[], int], wait: float) -> list[int]:
+    """Have the server turn away, as slowly as it answers, what is more than so many calls at once.
+
+    Returns:
+        How many calls were running when each came, itself among them.
+    """
+    give = server.next_reply
+    lock = threading.Lock()
+    running = 0
+    seen: list[int] = []
+
+    def reply(body: dict[str, Any], headers: dict[str, str]) -> Reply:
+        nonlocal running
+        given = give(body, headers)
+        with lock:
+            running += 1
+            seen.append(running)
+            taken = running <= calls()
+        time.sleep(wait)
+        # Before the reply: a caller that has it must not be counted any more.
+        with lock:
+            running -= 1
+        return given if taken else BUSY
+
+    server.next_reply = reply  # type: ignore[method-assign]
+    return seen
+
+
+def refuses(server: FaultyServer, refusal: Callable[[dict[str, Any]], Reply | None]) -> None:
+    """Have the server answer a call with ``refusal`` of its body, where that is not None."""
+    give = server.next_reply
+
+    def reply(body: dict[str, Any], headers: dict[str, str]) -> Reply:
+        given = give(body, headers)
+        return refusal(body) or given
+
+    server.next_reply = reply  # type: ignore[method-assign]
 
 
 @contextmanager
@@ -125,7 +172,17 @@ def _handler(server: FaultyServer) -> type[BaseHTTPRequestHandler]:
             for name, value in reply.headers.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(data)
+            self.wfile.write(data[: len(data) // 2] if reply.cut else data)
+            if reply.cut:
+                self._cut(reply)
+
+        def _cut(self, reply: Reply) -> None:
+            self.wfile.flush()
+            self.close_connection = True
+            if reply.cut == "stall":
+                time.sleep(1.0)
+            elif reply.cut == "reset":
+                self._reset()
 
         def _reset(self) -> None:
             # Linger 0: the peer sees RST, not an orderly end.

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from preceptor.errors import PreceptorError
+from preceptor.llm import inventory
 from preceptor.llm.cache import AnswerCache, default_path
 from preceptor.llm.chat import Answer, Message, Request
 from preceptor.llm.endpoint import EndpointTeacher
@@ -172,19 +173,58 @@ def test_damage_within_the_file_is_told(cache: AnswerCache) -> None:
             cache.get(f"{i:064}")
 
 
-def test_a_file_of_another_version_is_refused(cache: AnswerCache) -> None:
+def test_a_file_of_a_later_version_is_refused_and_left_alone(cache: AnswerCache) -> None:
     cache.put("k", "{}", ANSWER)
     cache.close()
     with sqlite3.connect(cache.path) as other:
         other.execute("PRAGMA user_version = 7")
-    with pytest.raises(PreceptorError, match="version 7"):
+    with pytest.raises(PreceptorError, match=r"later version(.|\n)*version 7") as caught:
         cache.get("k")
+    assert "mv " not in str(caught.value), "its answers are good"
+    with sqlite3.connect(cache.path) as other:
+        assert other.execute("SELECT count(*) FROM answers").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_answers_of_an_earlier_version_are_used_on(
+    make_teacher: MakeTeacher, server: FaultyServer, cache: AnswerCache, version: int
+) -> None:
+    """The tables as versions 1 and 2 wrote them; keys are the same ever since."""
+    first = make_teacher()
+    first.ask([ask_for("a")], "asking")
+    cache.close()
+    with sqlite3.connect(cache.path) as other:
+        columns = "key, request, text, prompt_tokens, completion_tokens, seconds"
+        columns += ", failure" if version == 2 else ""
+        rows = other.execute(f"SELECT {columns} FROM answers").fetchall()
+    cache.path.unlink()
+    failure = ", failure TEXT NOT NULL" if version == 2 else ""
+    with sqlite3.connect(cache.path) as other:
+        other.execute("PRAGMA journal_mode = WAL")
+        other.execute(
+            "CREATE TABLE answers (key TEXT PRIMARY KEY, request TEXT NOT NULL, text TEXT NOT NULL,"
+            " prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL,"
+            f" seconds REAL NOT NULL{failure})"
+        )
+        marks = ",".join("?" * len(rows[0]))
+        other.executemany(f"INSERT INTO answers VALUES ({marks})", rows)
+        other.execute(f"PRAGMA user_version = {version}")
+    (unknown,) = inventory.holdings(cache.path).models
+    assert (unknown.model, unknown.answers, unknown.tokens) == (
+        "kept before models were noted", 1, 10
+    )  # fmt: skip
+    again = make_teacher()
+    assert isinstance(again.ask([ask_for("a"), ask_for("b")], "asking")[0], Answer)
+    assert server.calls == 2, "one for a, before; one for b"
+    again.close()
+    (known,) = inventory.holdings(cache.path).models
+    assert (known.model, known.answers) == (f"tutor at {server.url}", 2)
 
 
 def test_a_full_disk_is_told(cache: AnswerCache) -> None:
     cache.put("k", "{}", ANSWER)
     with cache._told() as connection:
-        connection.execute("PRAGMA max_page_count = 8")
+        connection.execute("PRAGMA max_page_count = 24")
     with pytest.raises(PreceptorError, match=r"disk is full(.|\n)*PRECEPTOR_CACHE"):
         for i in range(100):
             cache.put(str(i), "{}" * 2000, ANSWER)
@@ -196,7 +236,7 @@ def test_a_full_disk_ends_a_batch(
 ) -> None:
     cache.put("k", "{}", ANSWER)
     with cache._told() as connection:
-        connection.execute("PRAGMA max_page_count = 8")
+        connection.execute("PRAGMA max_page_count = 24")
     with pytest.raises(PreceptorError, match="disk is full"):
         make_teacher(concurrency=2).ask([ask_for("long " * 2000 + str(i)) for i in range(40)], "x")
     assert server.calls < 40

@@ -83,25 +83,6 @@ def test_a_refusal_of_all_calls_ends_the_batch_at_once(
     assert server.calls <= 4
 
 
-def test_a_refused_parameter_is_named(make_teacher: MakeTeacher, server: FaultyServer) -> None:
-    server.always = error(
-        400, "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens'.", param="max_tokens"
-    )
-    with pytest.raises(
-        TeacherError, match=r"rename or remove the teacher's parameters\.max_tokens"
-    ):
-        make_teacher().ask([ask_for("a")], "asking")
-    assert server.calls == 1
-
-
-def test_a_parameter_named_in_the_words_alone_is_found(
-    make_teacher: MakeTeacher, server: FaultyServer
-) -> None:
-    server.always = error(400, "temperature must be 1 for this model")
-    with pytest.raises(TeacherError, match=r"parameters\.temperature"):
-        make_teacher().ask([ask_for("a")], "asking")
-
-
 def test_a_redirect_is_not_followed(make_teacher: MakeTeacher, server: FaultyServer) -> None:
     server.always = Reply(307, "", {"Location": "http://127.0.0.1:9/v1/chat/completions"})
     with pytest.raises(TeacherError, match="another address"):

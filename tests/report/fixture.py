@@ -23,6 +23,7 @@ MESSAGES = [(item["label"], item["text"], item["rewritten"]) for item in TEXTS["
 CREATED = [(item["label"], item["text"]) for item in TEXTS["created"]]
 
 VERDICTS = ("verdict", "filter", "reason", "detail", "figures", "raw")
+FILTER = {"duplicate": "duplicates", "contamination": "contamination", "unparseable": "parse"}
 EXAMPLE = ("id", "inputs", "target", "references", "extra", "teacher", "operation", "parents")
 SKILL = {"none": 0.60, "repeat": 0.61, "rewrite": 0.70, "create": 0.52, "combined": 0.63}
 OPERATION = {"none": "none", "repeat": "repeat", "combined": "mix"}
@@ -113,7 +114,8 @@ def _created(seed: int) -> list[dict[str, Any]]:
 def _verdict(read: Example, bad: tuple[str, str, str] | None, raw: str) -> dict[str, Any]:
     reason, detail, raw = bad or ("", "", raw)
     verdict = "rejected" if bad else "kept"
-    told = {"filter": "meta" if bad else "", "reason": reason, "detail": detail, "figures": "{}"}
+    by = FILTER.get(reason, "meta") if bad else ""
+    told = {"filter": by, "reason": reason, "detail": detail, "figures": "{}"}
     return to_row(read) | {"verdict": verdict, **told, "raw": raw}
 
 
@@ -143,14 +145,40 @@ def _arm(run: Path, arm: str, seed: int) -> dict[str, Any]:
     write_rows(run / path / "made.parquet", rows, (*EXAMPLE, *VERDICTS))
     reasons = [row["reason"] for row in rows if row["verdict"] == "rejected"]
     kept, wanted = len(rows) - len(reasons), 12
-    return out | {
-        "wanted": wanted,
-        "kept": kept,
-        "requests": len(rows),
-        "rejected": {reason: reasons.count(reason) for reason in dict.fromkeys(reasons)},
-        "shortfall": max(0, wanted - kept),
-        "path": path,
-        "usage": usage(len(rows), 3 * seed),
+    return (
+        out
+        | curated(rows, seed)
+        | {
+            "wanted": wanted,
+            "kept": kept,
+            "requests": len(rows),
+            "rejected": {reason: reasons.count(reason) for reason in dict.fromkeys(reasons)},
+            "shortfall": max(0, wanted - kept),
+            "path": path,
+            "usage": usage(len(rows), 3 * seed),
+        }
+    )
+
+
+def curated(rows: list[dict[str, Any]], seed: int) -> dict[str, Any]:
+    """What an arm's record says of its curation."""
+    funnel = {}
+    for place, label in enumerate(LABELS):
+        own, wanted = [row for row in rows if row["target"] == label], 2 if place < 4 else 1
+        by = [row["filter"] for row in own if row["verdict"] == "rejected"]
+        told = {"candidates": len(own), "rejected": {name: by.count(name) for name in by}}
+        kept = len(own) - len(by)
+        funnel[label] = told | {"kept": kept, "wanted": wanted, "shortfall": max(0, wanted - kept)}
+    human = {"distinct_1": 0.5, "distinct_2": 0.9, "distinct_3": 1.0, "self_bleu": 0.1}
+    made = {"distinct_1": 0.4, "distinct_2": 0.8, "distinct_3": 0.9, "self_bleu": 0.2 + seed / 10}
+    return {
+        "filters": ["meta", "duplicates", "contamination", "balance"],
+        "funnel": funnel,
+        "decisions": {"accept": 1, "unread": [], "unmade": []} if seed else {},
+        "notes": {"judge": ["agrees with a person on 3 of 4 decided rows"]} if seed == 2 else {},
+        "structured": False,
+        "diversity": {"texts": 12, "note": "", "human": human | {"spread": 0.7}}
+        | {"made": made | {"spread": None}},
     }
 
 

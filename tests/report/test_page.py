@@ -163,11 +163,13 @@ def test_the_cost_of_answers_tells_what_was_paid_before(tmp_path: Path) -> None:
     results["teachers"][0]["usage"] |= {"cost": 4.0, "cached_cost": 0.0}
     (run / "results.json").write_text(json.dumps(results), "utf-8")
     table = Page.read(write_report(run)).table("What the teacher was asked")
-    assert [name.replace("\xa0", " ") for name in table["create"][-2:]] == [
+    kept = sum(one["kept"] for one in results["arms"]["create"]["seeds"])
+    assert [name.replace("\xa0", " ") for name in table["create"][-3:]] == [
         "1.50 USD",
         "0.7500 USD",
+        f"{1.5 / kept:.4f} USD",
     ]
-    assert table["smollm2, whole run"][-2:] == ["4.00 USD", "0.00 USD"]
+    assert table["smollm2, whole run"][-3:-1] == ["4.00 USD", "0.00 USD"]
 
 
 def test_the_page_says_what_it_must(page: Page) -> None:

@@ -97,4 +97,8 @@ def test_the_sample_is_the_same_every_time_and_of_the_size_asked_for(run: Path) 
     assert set(found.made) == {"rewrite", "create"}, "a mix has no rows of its own"
     rejected = rejections(found, "rewrite")
     assert set(rejected) == {"duplicate", "meta talk", "contamination", "unparseable"}
-    assert all(1 <= len(items) <= 2 for items in rejected.values())
+    counts = load(run).arms["rewrite"].seeds
+    for reason, items in rejected.items():
+        assert len(items) == min(5, sum(one.rejected.get(reason, 0) for one in counts))
+    assert rejections(found, "rewrite", per_reason=2) != rejected
+    assert rejected == rejections(read_texts(run, load(run)), "rewrite")

@@ -60,6 +60,7 @@ data:
   train: {{per_label: 3}}
 teachers:
   echo: {{engine: endpoint, model: echo, base_url: "{url}", key_env: null}}
+curation: {{facts: false}}  # what the server writes has other numbers than what it was shown
 arms:
   none: none
   repeat: repeat

@@ -1,8 +1,9 @@
 """What a teacher does: one file per operation. Requests out, candidates or rejections back.
 
-Every operation module has a ``Settings`` class, ``calls(settings, task, human, seed, base_dir)``,
-an endless iterator of what to ask, and ``read(settings, task, call, text, id, teacher)``, which
-makes an example or a rejection of an answer. Nothing here calls a teacher or touches a run.
+Every operation module has a ``Settings`` class, whose ``keys`` are what an answer must hold;
+``calls(settings, task, human, seed, base_dir, structured)``, an endless iterator of what to ask;
+and ``read(settings, task, call, text, id, teacher)``, which makes an example or a rejection of an
+answer (:mod:`preceptor.augment.reading`). Nothing here calls a teacher or touches a run.
 Adding an operation is one new file and one line in ``OPERATIONS``.
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,15 +12,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from preceptor.augment.operation import (
-    Call,
-    OperationSettings,
-    ask,
-    read_fields,
-    spoken,
-)
+from preceptor.augment.operation import Call, OperationSettings
+from preceptor.augment.reading import read_fields
 from preceptor.data.candidate import Rejection
 from preceptor.data.example import Example, Origin
+from preceptor.errors import SpecError
+from preceptor.llm.prompt import ask, spoken
+from preceptor.llm.schema import Keys
 from preceptor.tasks.answers import strict
 from preceptor.tasks.choice import ChoiceTask
 
@@ -51,6 +50,11 @@ class CreateSettings(OperationSettings):
         """The fields that the teacher writes."""
         return self.write or tuple(name for name in task.input_fields if name not in self.keep)
 
+    def keys(self, task: ChoiceTask) -> Keys:
+        """What an answer must hold."""
+        written: Keys = dict.fromkeys(self.written(task))
+        return written if self.label_given else {**written, _LABEL: task.labels}
+
 
 def calls(
     settings: CreateSettings,
@@ -58,9 +62,20 @@ def calls(
     human: Sequence[Example],
     seed: int,
     base_dir: Path,
+    *,
+    structured: bool = False,
 ) -> Iterator[Call]:
-    """Endless calls, over human examples and labels in turn."""
-    writer = _Writer(settings, task, human, settings.template(base_dir))
+    """Endless calls, over human examples and labels in turn.
+
+    Raises:
+        SpecError: the prompt is not there, or a written field has the name of the label.
+    """
+    if not settings.label_given and _LABEL in map(str.casefold, settings.written(task)):
+        raise SpecError(
+            f"the teacher is asked for a field named {_LABEL!r} and for the label",
+            fix="rename the field, or set `label: given`",
+        )
+    writer = _Writer(settings, task, human, settings.template(base_dir), structured)
     rng = random.Random(f"create-{seed}")
     for number in itertools.count():
         if number % len(human) == 0:
@@ -75,10 +90,12 @@ class _Writer:
     task: ChoiceTask
     human: Sequence[Example]
     template: str
+    structured: bool
 
     def call(self, source: Example, label: str | None, rng: random.Random, sample: int) -> Call:
         keep = self.settings.keep
         shown = self._drawn(source, label, rng)
+        keys = self.settings.keys(self.task)
         written = self.settings.written(self.task)
         fields = {
             "keep": self._kept(source),
@@ -86,12 +103,11 @@ class _Writer:
             "label": label,
             "meaning": self.task.descriptions.get(label or "", ""),
         }
-        solved = [
-            ({"keep": self._kept(one)}, _solution(one, written, with_label=label is None))
-            for one in shown
-        ]
+        solution = _object if self.structured else _parts
+        solved = [({"keep": self._kept(one)}, solution(one, keys)) for one in shown]
         kept_from = (source.id,) if keep else ()
-        request = ask(self.template, sample, self.task, fields, solved)
+        schema = keys if self.structured else None
+        request = ask(self.template, sample, self.task, fields, solved, schema=schema)
         parents = (*kept_from, *(example.id for example in shown))
         return Call(request, source if keep else None, parents, label)
 
@@ -107,13 +123,22 @@ class _Writer:
         return rng.sample(others, min(self.settings.shown, len(others)))
 
 
-def _solution(example: Example, written: Sequence[str], *, with_label: bool) -> str:
-    """What the teacher should have written for an example, in the form that is asked of it."""
-    values = {**example.inputs, **example.extra}
-    if len(written) == 1 and not with_label:
-        return values[written[0]]
-    lines = [f"{spoken(name)}: {values[name]}" for name in written]
-    return "\n".join([*lines, f"Label: {example.target}"] if with_label else lines)
+def _object(example: Example, keys: Keys) -> str:
+    """What the teacher should have written for an example, as the JSON that is asked of it."""
+    values = _values(example)
+    return json.dumps({key: values[key] for key in keys}, ensure_ascii=False)
+
+
+def _parts(example: Example, keys: Keys) -> str:
+    """The same in the form that is asked where there is no schema."""
+    values = _values(example)
+    if len(keys) == 1:
+        return values[next(iter(keys))]
+    return "\n".join(f"{spoken(key)}: {values[key]}" for key in keys)
+
+
+def _values(example: Example) -> dict[str, str]:
+    return {_LABEL: str(example.target), **example.inputs, **example.extra}
 
 
 def read(
@@ -121,7 +146,7 @@ def read(
 ) -> Example | Rejection:
     """The created example, or why the answer is none."""
     written = settings.written(task)
-    fields = read_fields(text, written if call.label else (*written, _LABEL))
+    fields = read_fields(text, list(settings.keys(task)))
     if isinstance(fields, Rejection):
         return fields
     label = call.label or strict(fields[_LABEL], task.labels)

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from importlib.resources import files
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
-from preceptor.data.candidate import Rejection
 from preceptor.data.example import Example
 from preceptor.errors import SpecError
-from preceptor.llm.chat import Message, Request
+from preceptor.llm.chat import Request
+from preceptor.llm.prompt import shipped_prompt
 from preceptor.llm.settings import Parameters
 from preceptor.settings import Settings
-from preceptor.tasks.choice import ChoiceTask
-from preceptor.tasks.template import render
+from preceptor.tasks.template import fields_of
 
 
 def _check_amount(amount: int | str) -> int | str:
@@ -44,15 +41,37 @@ class OperationSettings(Settings):
     """how many made rows are wanted after curation: a number, or a multiple of the human
     training set (`1x`)"""
     max_requests: Amount = "3x"
-    """calls at most, a number or a multiple of the rows wanted: rejected rows are made anew
-    until the amount is there or this is spent; a shortfall is reported"""
+    """calls at most, a number or a multiple of the rows wanted, every try counted: rejected
+    rows are made anew until the amount is there or this is spent; a shortfall is reported"""
+    tries: int = Field(2, ge=1)
+    """how often the same is asked at most, where the answer is refused, cut off, empty or not
+    readable: each try is a fresh sample, and the last one's failure rejects the row"""
     teacher: str | None = None
     """the name of the teacher that is called; not needed where there is one"""
     parameters: Parameters = Field({})
     """sent with this arm's calls beside the teacher's own parameters ({temperature: 0.7})"""
     prompt: str | None = None
     """a Jinja file to use in place of the shipped prompt, relative to the study file"""
+    structured: Literal["auto", "on", "off"] = "auto"
+    """whether the teacher's server shall hold it to a JSON object, by a schema: `auto` where
+    more than one thing is to be read (a prompt of your own must ask for it, by `structured`)
+    and a small call shows that the server can; `on` refuses a server that cannot"""
     operation: str
+
+    @model_validator(mode="after")
+    def _one_format(self) -> OperationSettings:
+        if self.structured == "on" and "response_format" in self.parameters:
+            raise ValueError("structured: on sets response_format; remove it from parameters")
+        return self
+
+    def may_ask_by_schema(self, base_dir: Path) -> bool:
+        """Whether `auto` may send a schema: the prompt knows of it, the study sends no other.
+
+        Raises:
+            SpecError: the prompt is not there, or is no template.
+        """
+        knows = "structured" in fields_of(self.template(base_dir))
+        return knows and "response_format" not in self.parameters
 
     def template(self, base_dir: Path) -> str:
         """The text of the prompt's template: the user's file, or the shipped one.
@@ -61,7 +80,7 @@ class OperationSettings(Settings):
             SpecError: the user's file is not there, or cannot be read as UTF-8.
         """
         if self.prompt is None:
-            return shipped_prompt(f"{self.operation}.jinja")
+            return shipped_prompt("preceptor.augment", f"{self.operation}.jinja")
         path = base_dir / self.prompt
         if not path.is_file():
             raise SpecError(
@@ -94,93 +113,11 @@ class Call:
     parents: tuple[str, ...]
     label: str | None
 
-
-def shipped_prompt(name: str) -> str:
-    """The text of a prompt template that comes with the package."""
-    return files("preceptor.augment").joinpath("prompts", name).read_text("utf-8")
-
-
-_TURN = re.compile(r"^=== (system|user|assistant)[ \t]*\n", re.MULTILINE)
-Role = Literal["system", "user", "assistant"]
+    def again(self, turn: int) -> Call:
+        """The same call for a fresh sample, after ``turn`` tries."""
+        sample = self.request.sample + turn * _FRESH
+        return replace(self, request=replace(self.request, sample=sample))
 
 
-def ask(
-    template: str,
-    sample: int,
-    task: ChoiceTask,
-    fields: Mapping[str, Any],
-    shown: Sequence[tuple[Mapping[str, Any], str]] = (),
-) -> Request:
-    """Render a prompt template into a request; data goes in as values, never as template.
-
-    Args:
-        template: Jinja text. Lines ``=== system``, ``=== user`` and ``=== assistant`` begin a
-            message; without any, all of it is one user message. They are looked for before
-            anything is filled in, so text of the data cannot begin a message. Messages that
-            come out empty are left out.
-        sample: tells apart requests that are otherwise the same.
-        task: for ``about`` and ``labels``.
-        fields: the other values of the template.
-        shown: solved examples, as turns of the conversation before the last message: the
-            values that the last message has for them, and the answer.
-    """
-    labels = [{"name": name, "meaning": meaning} for name, meaning in task.describe()]
-    common = {"about": task.about, "labels": labels, **fields}
-    *before, (role, last) = _turns(template)
-    messages = [Message(role, render(text, common).strip()) for role, text in before]
-    for values, answer in shown:
-        question = render(last, {**common, **values}).strip()
-        messages += [Message("user", question), Message("assistant", answer)]
-    messages.append(Message(role, render(last, common).strip()))
-    return Request(messages=tuple(one for one in messages if one.content), sample=sample)
-
-
-def _turns(template: str) -> list[tuple[Role, str]]:
-    head, *rest = _TURN.split(template)
-    turns: list[tuple[Role, str]] = [("user", head)] if head.strip() else []
-    turns += zip(cast(list[Role], rest[::2]), rest[1::2], strict=True)
-    if not turns:
-        raise SpecError("a prompt is empty", expected="text, or messages begun by === user")
-    return turns
-
-
-def spoken(field: str) -> str:
-    """A field's name as a teacher sees it: ``long_answer`` is "Long answer"."""
-    return field.replace("_", " ").capitalize()
-
-
-def read_fields(text: str, fields: Sequence[str]) -> dict[str, str] | Rejection:
-    """Read ``Name: value`` parts; a lone field may come without its name.
-
-    Reading is tolerant about case, bold marks and line breaks within a value, and strict about
-    meaning: every field must be there, once, and not empty.
-    """
-    names = {spoken(field).casefold(): field for field in fields}
-    marker = "|".join(re.escape(name) for name in names)
-    pattern = rf"^[\s*#>-]*({marker})[\s*]*:[\s*]*"
-    pieces = re.split(pattern, text.strip(), flags=re.IGNORECASE | re.MULTILINE)
-    found = list(zip(pieces[1::2], pieces[2::2], strict=True))
-    if not found and len(fields) == 1:
-        found = [(spoken(fields[0]), text)]
-    values = {names[name.casefold()]: _clean(value) for name, value in found}
-    missing = [field for field in fields if not values.get(field)]
-    if missing:
-        return Rejection("unparseable", f"no {' and no '.join(missing)} in the answer")
-    if len(found) != len(fields):
-        return Rejection("unparseable", "a field stands there more than once")
-    return values
-
-
-_QUOTED = re.compile(r"""["“«]([^"“”«»]+)["”»]""")
-_QUOTED_ABOVE = re.compile(r"""["“«]([^"“”«»]+[.!?…])["”»][ \t]*\n\s*\n[^"“”«»]*""")
-"""a quoted sentence, and a comment as a paragraph below it"""
-
-
-def _clean(value: str) -> str:
-    """Without bold marks, and without quotes around the whole, with a comment below it or not.
-
-    A text that only begins with something in quotes is left as it is.
-    """
-    value = value.strip().strip("*").strip()
-    quoted = _QUOTED.fullmatch(value) or _QUOTED_ABOVE.fullmatch(value)
-    return quoted[1].strip() if quoted else value
+_FRESH = 10**12
+"""far above the samples that operations count by themselves, so that no two are the same"""

@@ -5,17 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from preceptor.augment.operation import (
-    Call,
-    OperationSettings,
-    ask,
-    read_fields,
-    spoken,
-)
+from preceptor.augment.operation import Call, OperationSettings
+from preceptor.augment.reading import read_fields
 from preceptor.data.candidate import Rejection
 from preceptor.data.example import Example, Origin
+from preceptor.llm.prompt import ask, spoken
+from preceptor.llm.schema import Keys
 from preceptor.tasks.choice import ChoiceTask
 
 
@@ -31,6 +28,10 @@ class RewriteSettings(OperationSettings):
         """The fields to reword: those named, or the only input."""
         return self.fields or tuple(example.inputs)
 
+    def keys(self, task: ChoiceTask) -> Keys:
+        """What an answer must hold."""
+        return dict.fromkeys(self.fields or task.input_fields)
+
 
 def calls(
     settings: RewriteSettings,
@@ -38,23 +39,26 @@ def calls(
     human: Sequence[Example],
     seed: int,
     base_dir: Path,
+    *,
+    structured: bool = False,
 ) -> Iterator[Call]:
     """Endless calls: every human example in an order drawn by the seed, then all again."""
     template = settings.template(base_dir)
+    schema = settings.keys(task) if structured else None
     rng = random.Random(f"rewrite-{seed}")
     turn = 0
     while True:
         for example in rng.sample(list(human), len(human)):
-            yield _call(settings, task, example, template, 1000 * seed + turn)
+            fields = _fields(settings, example)
+            request = ask(template, 1000 * seed + turn, task, fields, schema=schema)
+            yield Call(request, example, (example.id,), example.target)
         turn += 1
 
 
-def _call(
-    settings: RewriteSettings, task: ChoiceTask, example: Example, template: str, sample: int
-) -> Call:
+def _fields(settings: RewriteSettings, example: Example) -> dict[str, Any]:
     values = {**example.inputs, **example.extra}
     reworded = settings.reworded(example)
-    fields = {
+    return {
         "reword": [{"name": spoken(name), "value": values[name]} for name in reworded],
         "keep": [
             {"name": spoken(name), "value": value}
@@ -63,7 +67,6 @@ def _call(
         ],
         "label": example.target,
     }
-    return Call(ask(template, sample, task, fields), example, (example.id,), example.target)
 
 
 def read(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from preceptor.data.candidate import Rejection
@@ -26,7 +27,9 @@ class Material:
         operation: what the arm's teacher does (rewrite, create).
         wanted: rows that the arm shall have.
         seed: the draw seed.
-        ask: calls the arm's teacher.
+        ask: calls the arm's teacher; raises where calls fail on the server's side, so that what
+            comes back is an answer or a failure of one row.
+        base_dir: the study's folder, from which relative paths start.
     """
 
     task: ChoiceTask
@@ -36,6 +39,7 @@ class Material:
     wanted: int
     seed: int
     ask: Ask
+    base_dir: Path = Path()
 
 
 class Filter(Protocol):

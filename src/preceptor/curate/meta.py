@@ -1,76 +1,61 @@
-"""Meta talk and broken text: a teacher that speaks about its answer, or stutters."""
+"""Meta talk and broken text: a teacher that speaks about its answer, leaks its prompt, stutters."""
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Sequence
 
 from pydantic import Field
 
+from preceptor.curate.fields import TakenOver, texts_of
 from preceptor.curate.filter import Material
+from preceptor.curate.signs import Sign, signs
 from preceptor.data.candidate import Rejection
 from preceptor.data.example import Example
 from preceptor.settings import Settings
 
-_META = re.compile(
-    r"""
-    ^\W*(sure|certainly|of\ course|okay|absolutely)\b[,!.:]   # Sure! ...
-    | \bhere(?:'s|\ is|\ are)\ (?:a|an|the|another|one|some|my|your)\ (?:\w+\ ){0,3}
-        (?:text|message|version|rewrite|rewritten|rewording|example|question|paraphrase|response)
-    | \b(?:rewritten|reworded|new)\ (?:text|version|message|wording)\s*:
-    | \b(?:the|this)\ (?:\w+\ )?(?:text|sentence)s?\ (?:is|are|was|were|has|aims|conveys|means
-        |contains|could|uses|refers|describes|requires|mentions)\b
-    | \b(?:re|para)phras(?:e|es|ed|ing)\b | \breword(?:s|ed|ing)\b
-    | \bas\ an?\ (?:ai|language\ model)\b
-    | \b(?:i\ cannot|i\ can't|i'm\ unable\ to)\ (?:help|assist|provide|write|generate)\b
-    | \b(?:in\ other\ words|the\ text\ above|the\ following\ (?:text|message))\b
-    | \[(?:your|patient|doctor|insert|name)[^\]]*\]           # [Your Name]
-    | <\|?/?(?:im_start|im_end|assistant|user|system|text)\|?>
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
+_ALONE = 2
+"""human texts that must show a sign: a single one may be a mishap of the data"""
 
 
 class MetaSettings(Settings):
-    """Reject text in which the teacher talks about its answer, and text that repeats itself."""
+    """Reject text in which the teacher talks about its answer or repeats its prompt, and broken
+    text: placeholders, chat marks, stutters, endless lists, text that was cut off or wrongly
+    decoded. Phrases are looked for in English."""
 
     repeats: int = Field(3, ge=2)
     """reject where one run of four words stands this often"""
+    items: int = Field(20, ge=5)
+    """reject a row of this many items of one or two words, or a numbered list of as many"""
+    style: float = Field(0.01, gt=0, le=1)
+    """a sign that this share of the human texts shows, two of them at least, is their style and
+    is not looked for"""
 
 
 class MetaFilter:
-    """Phrases of assistants, chat marks, placeholders, and repeated runs of words."""
+    """Looks for all signs that are not the human examples' own style."""
 
     def __init__(self, settings: MetaSettings, material: Material) -> None:
-        self._repeats = settings.repeats
-        self._human = {text for example in material.human for text in _texts(example)}
+        human = [text for example in material.human for text in texts_of(example).values()]
+        self._taken_over = TakenOver(material.human)
+        found = signs(material.task, human, settings.repeats, settings.items)
+        usual = max(_ALONE, settings.style * len(human))
+        self._signs = {name: sign for name, sign in found.items() if _count(sign, human) < usual}
 
     def judge(self, examples: Sequence[Example]) -> list[Rejection | None]:
         """Reject on the first sign in a field that was not taken over from a human example."""
         return [self._judge(example) for example in examples]
 
     def _judge(self, example: Example) -> Rejection | None:
-        for text in _texts(example):
-            if text in self._human:
-                continue
-            match = _META.search(text)
-            if match:
-                return Rejection("meta talk", match.group().strip())
-            run = self._stutter(text)
-            if run:
-                return Rejection("repeats itself", run)
+        for text in self._taken_over.written(example).values():
+            for reason, find in self._signs.values():
+                shown = find(text)
+                if shown is not None:
+                    return Rejection(reason, shown)
         return None
 
-    def _stutter(self, text: str) -> str | None:
-        words = text.casefold().split()
-        runs = Counter(zip(words, words[1:], words[2:], words[3:], strict=False))
-        run, times = runs.most_common(1)[0] if runs else ((), 0)
-        return " ".join(run) if times >= self._repeats else None
 
-
-def _texts(example: Example) -> list[str]:
-    return [*example.inputs.values(), *example.extra.values()]
+def _count(sign: Sign, texts: Sequence[str]) -> int:
+    return sum(sign[1](text) is not None for text in texts)
 
 
 def make(settings: MetaSettings, material: Material) -> MetaFilter:

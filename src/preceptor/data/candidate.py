@@ -39,18 +39,25 @@ class Candidate:
             with empty inputs that names its parents alone.
         raw: the teacher's text as it came; for a failed call, the failure's words.
         rejection: why it is not used; None while it is kept.
+        decision: what a person decided about it (accept, reject, relabel); empty where nobody did.
+        figures: what filters measured that let it pass, by name (a judge's score).
     """
 
     example: Example
     raw: str
     rejection: Rejection | None = None
+    decision: str = ""
+    figures: Mapping[str, float] = field(default_factory=dict)
 
     def reject(self, rejection: Rejection) -> Candidate:
         """The same candidate, rejected."""
         return replace(self, rejection=rejection)
 
 
-VERDICT_COLUMNS = (*COLUMNS, "verdict", "filter", "reason", "detail", "figures", "raw")
+VERDICT_COLUMNS = (
+    *(*COLUMNS, "verdict", "filter", "reason"),
+    *("detail", "figures", "raw", "decision"),
+)
 
 
 def write_candidates(path: Path, candidates: Iterable[Candidate]) -> None:
@@ -60,12 +67,14 @@ def write_candidates(path: Path, candidates: Iterable[Candidate]) -> None:
 
 def _row(candidate: Candidate) -> dict[str, Any]:
     rejection = candidate.rejection
+    figures = {**candidate.figures, **(rejection.figures if rejection else {})}
     return {
         **to_row(candidate.example),
         "verdict": "rejected" if rejection else "kept",
         "filter": rejection.filter if rejection else "",
         "reason": rejection.reason if rejection else "",
         "detail": rejection.detail if rejection else "",
-        "figures": json.dumps(dict(rejection.figures)) if rejection else "{}",
+        "figures": json.dumps(figures),
         "raw": candidate.raw,
+        "decision": candidate.decision,
     }

@@ -24,7 +24,7 @@ _ESTIMATE = 0.65
 """estimate below which a pair is not compared: for Jaccard 0.8 and 125 hashes its standard
 deviation is 0.036, so that 1 pair in 60,000 lies lower"""
 _AT_ONCE = 200
-_SEED = 42
+SEED = 42
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def _sketched(wordings: Sequence[str]) -> tuple[Any, list[Any]]:
         shingles = [_shingles(wording) for wording in wordings[start : start + _AT_ONCE]]
         several = RMinHash.hash_token_sets(shingles)
         hashes += [np.unique(np.array(one, np.uint64)) for one in several]
-        sketches += RMinHash.from_token_sets(shingles, num_perm=_BANDS * _IN_BAND, seed=_SEED)
+        sketches += RMinHash.from_token_sets(shingles, num_perm=_BANDS * _IN_BAND, seed=SEED)
     columns = np.unique(np.concatenate(hashes), return_inverse=True)[1]
     begins = np.cumsum([0, *map(len, hashes)])
     return csr_matrix((np.ones(len(columns), np.int32), columns, begins)), sketches

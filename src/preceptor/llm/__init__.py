@@ -5,18 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from preceptor.llm.settings import EmbeddedSettings, EndpointSettings
+from preceptor.llm.settings import AnyTeacher, EndpointSettings, VllmSettings
 
 if TYPE_CHECKING:
+    from preceptor.llm.budget import Account
+    from preceptor.llm.cache import AnswerCache
+    from preceptor.llm.cached import CachedTeacher
     from preceptor.llm.chat import Teacher
 
 _HERE = Path()
 
 
 def open_teacher(
-    settings: EndpointSettings | EmbeddedSettings,
+    settings: AnyTeacher,
     cache_path: Path | None = None,
     base_dir: Path = _HERE,
+    *,
+    name: str = "NAME",
+    ledger: Path | None = None,
 ) -> Teacher:
     """The teacher that a study names; no server is started or contacted yet.
 
@@ -24,27 +30,50 @@ def open_teacher(
         settings: from the study.
         cache_path: the file of kept answers; the user's own if not given.
         base_dir: the folder that a relative path to weights starts from.
+        name: what the study calls it, for messages.
+        ledger: the file in the run folder that tells what this run paid and used; without it,
+            a limit holds for this teacher object alone.
 
     Raises:
-        TeacherError: the key's environment variable is not set, or an engine is not installed.
+        TeacherError: the key's environment variable is not set, an engine is not installed, or
+            a cost is limited and no price is known.
         WeightsError: the weights are not there.
     """
     from preceptor.llm.cache import AnswerCache, default_path
 
-    cache = AnswerCache(cache_path or default_path())
+    teacher = _opened(settings, AnswerCache(cache_path or default_path()), base_dir)
+    teacher.charge(_account(settings, name, ledger))
+    return teacher
+
+
+def _account(settings: AnyTeacher, name: str, ledger: Path | None) -> Account:
+    from preceptor.llm.budget import Account
+    from preceptor.llm.ledger import Ledger
+    from preceptor.llm.prices import quote
+
+    priced = quote(settings)
+    limit = settings.limit if isinstance(settings, EndpointSettings) else None
+    book = Ledger(ledger) if ledger else None
+    return Account(priced.price if priced else None, limit, book, name)
+
+
+def _opened(settings: AnyTeacher, cache: AnswerCache, base_dir: Path) -> CachedTeacher:
     if isinstance(settings, EndpointSettings):
+        from preceptor.llm.batch import BatchTeacher
         from preceptor.llm.endpoint import EndpointTeacher
 
-        return EndpointTeacher(settings, cache)
+        return (BatchTeacher if settings.batch else EndpointTeacher)(settings, cache)
+    if isinstance(settings, VllmSettings):
+        from preceptor.llm.vllm import VllmTeacher
+
+        return VllmTeacher(settings, cache, base_dir)
     from preceptor.llm.embedded import EmbeddedTeacher
     from preceptor.models.weights import find_gguf
 
     return EmbeddedTeacher(settings, find_gguf(settings.weights, base_dir), cache)
 
 
-def identity_of(
-    settings: EndpointSettings | EmbeddedSettings, base_dir: Path = _HERE
-) -> dict[str, Any]:
+def identity_of(settings: AnyTeacher, base_dir: Path = _HERE) -> dict[str, Any]:
     """All that can change a teacher's answers, as JSON values; the same as its ``identity``.
 
     Args:
@@ -59,6 +88,10 @@ def identity_of(
         from preceptor.llm import endpoint
 
         model = endpoint.model_of(settings)
+    elif isinstance(settings, VllmSettings):
+        from preceptor.llm import vllm
+
+        model = vllm.model_of(settings, base_dir)
     else:
         from preceptor.llm import embedded
         from preceptor.models.weights import find_gguf

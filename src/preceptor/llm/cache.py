@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import errno
+import json
 import sqlite3
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
-from preceptor.errors import PreceptorError
+from preceptor.llm import cachefile, inventory
 from preceptor.llm.chat import Answer, Failure, FailureCause, Request
-from preceptor.store.cache import VARIABLE, cache_folder
+from preceptor.store.cache import cache_folder
 from preceptor.store.fingerprint import fingerprint
 
-_VERSION = 2
-_TABLE = """CREATE TABLE IF NOT EXISTS answers (
-    key TEXT PRIMARY KEY,
-    request TEXT NOT NULL,
-    text TEXT NOT NULL,
-    prompt_tokens INTEGER NOT NULL,
-    completion_tokens INTEGER NOT NULL,
-    seconds REAL NOT NULL,
-    failure TEXT NOT NULL
-)"""
 KEPT_FAILURES: frozenset[FailureCause] = frozenset(["truncated", "refused", "empty"])
 """what a model itself answered and was paid for; another try takes another sample"""
+_USED = "UPDATE about SET used = ?, model = coalesce(nullif(?, 0), model) WHERE key = ?"
+_UNWRITTEN_USES = 10_000
+"""answers whose time of use waits to be written at most; a killed process loses these times"""
 
 
 def default_path() -> Path:
@@ -39,7 +31,8 @@ class AnswerCache:
     """What models answered, by request, in one SQLite file that several processes may use at once.
 
     Every answer is one short transaction, so that it is there for the next run as soon as
-    :meth:`put` returns, even if the process is killed then.
+    :meth:`put` returns, even if the process is killed then. The file is held under a limit of
+    size (:func:`preceptor.llm.inventory.limit`) whenever its last user closes it.
 
     Args:
         path: the file; made with its folder at first use.
@@ -48,6 +41,9 @@ class AnswerCache:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._open: sqlite3.Connection | None = None
+        self._user = 0
+        self._models: dict[str, int] = {}
+        self._used: dict[str, int] = {}
 
     @staticmethod
     def key(identity: Mapping[str, Any], request: Request, parameters: Mapping[str, Any]) -> str:
@@ -73,26 +69,38 @@ class AnswerCache:
         Raises:
             PreceptorError: the file is damaged, locked or cannot be opened.
         """
+        return self.get_many([key]).get(key)
+
+    def get_many(self, keys: Sequence[str], model: str = "") -> dict[str, Answer | Failure]:
+        """What is kept under each of the keys; those under which there is nothing are left out.
+
+        Args:
+            keys: from :meth:`key`.
+            model: who was asked, in words a person knows it by; for the inventory.
+
+        Raises:
+            PreceptorError: the file is damaged, locked or cannot be opened.
+        """
         query = (
-            "SELECT text, prompt_tokens, completion_tokens, seconds, failure"
-            " FROM answers WHERE key = ?"
+            "SELECT key, text, prompt_tokens, completion_tokens, seconds, failure"
+            " FROM answers WHERE key IN (SELECT value FROM json_each(?))"
         )
         with self._told() as connection:
-            row = connection.execute(query, (key,)).fetchone()
-        if row is None:
-            return None
-        text, prompt_tokens, completion_tokens, seconds, failure = row
-        if failure:
-            return Failure(failure, text, prompt_tokens, completion_tokens)
-        return Answer(text, prompt_tokens, completion_tokens, seconds, cached=True)
+            rows = connection.execute(query, (json.dumps(list(keys)),)).fetchall()
+            found = {row[0]: _outcome(*row[1:]) for row in rows}
+            self._used.update(dict.fromkeys(found, self._model(connection, model)))
+            if len(self._used) >= _UNWRITTEN_USES:
+                self._write_uses(connection)
+        return found
 
-    def put(self, key: str, request_json: str, outcome: Answer | Failure) -> None:
+    def put(self, key: str, request_json: str, outcome: Answer | Failure, model: str = "") -> None:
         """Keep what a model answered. Where another process was faster, its answer stays.
 
         Args:
             key: from :meth:`key`.
             request_json: what was asked, for a person who looks into the file.
             outcome: a whole answer, or a failure of :data:`KEPT_FAILURES`.
+            model: who answered, as for :meth:`get_many`.
 
         Raises:
             PreceptorError: the disk is full, or the file is damaged or locked.
@@ -103,94 +111,80 @@ class AnswerCache:
             text, seconds, failure = outcome.detail, 0.0, outcome.cause
         tokens = (outcome.prompt_tokens, outcome.completion_tokens)
         row = (key, request_json, text, *tokens, seconds, failure)
+        size = len(request_json.encode()) + len(text.encode()) + 2 * len(key)
         with self._told() as connection:
-            connection.execute("INSERT OR IGNORE INTO answers VALUES (?,?,?,?,?,?,?)", row)
+            about = (key, self._model(connection, model), int(time.time()), sum(tokens), size)
+            with _transaction(connection):
+                connection.execute("INSERT OR IGNORE INTO answers VALUES (?,?,?,?,?,?,?)", row)
+                connection.execute("INSERT OR IGNORE INTO about VALUES (?,?,?,?,?)", about)
 
     def close(self) -> None:
-        """Let go of the file; it is opened again when needed."""
-        if self._open is not None:
-            self._open.close()
-            self._open = None
+        """Let go of the file, its last user with an eye to its size; opened again when needed."""
+        if self._open is None:
+            return
+        # Nothing here is worth an error: times of use and the size are put right by the next
+        # user, and whatever is wrong with the file was told by a read or a write, or will be.
+        with suppress(sqlite3.Error):
+            self._write_uses(self._open)
+            inventory.leave(self._open, self._user)
+        self._drop()
 
     @contextmanager
     def _told(self) -> Iterator[sqlite3.Connection]:
         try:
             if self._open is None:
-                self._open = _connect(self.path)
+                self._connect()
+            assert self._open is not None
             yield self._open
         except (sqlite3.Error, OSError) as error:
-            self.close()
-            raise _in_words(error, self.path) from error
+            self._drop()
+            raise cachefile.in_words(error, self.path) from error
+
+    def _connect(self) -> None:
+        # Told now: a limit that cannot be read must not be found out when the run has ended.
+        inventory.limit()
+        self._open = cachefile.connect(self.path)
+        self._user = inventory.enter(self._open)
+
+    def _drop(self) -> None:
+        if self._open is not None:
+            self._open.close()
+        self._open = None
+        self._models.clear()
+        self._used.clear()
+
+    def _model(self, connection: sqlite3.Connection, title: str) -> int:
+        if not title:
+            return cachefile.UNKNOWN_MODEL
+        if title not in self._models:
+            connection.execute("INSERT OR IGNORE INTO models (title) VALUES (?)", (title,))
+            row = connection.execute("SELECT id FROM models WHERE title = ?", (title,)).fetchone()
+            self._models[title] = int(row[0])
+        return self._models[title]
+
+    def _write_uses(self, connection: sqlite3.Connection) -> None:
+        now = int(time.time())
+        rows = [(now, model, key) for key, model in self._used.items()]
+        with _transaction(connection):
+            connection.executemany(_USED, rows)
+        self._used.clear()
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    # Requests hold the user's examples: the folder is for the user alone.
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    # SQLite does not wait its timeout where two processes turn a new file to WAL at once.
-    with FileLock(path.with_name(f"{path.name}.lock")):
-        return _opened(path)
+def _outcome(
+    text: str, prompt_tokens: int, completion_tokens: int, seconds: float, failure: FailureCause
+) -> Answer | Failure:
+    if failure:
+        return Failure(failure, text, prompt_tokens, completion_tokens)
+    return Answer(text, prompt_tokens, completion_tokens, seconds, cached=True)
 
 
-def _opened(path: Path) -> sqlite3.Connection:
-    # Autocommit: one statement, one transaction.
-    connection = sqlite3.connect(path, timeout=30, isolation_level=None)
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
     try:
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version not in (0, _VERSION):
-            raise sqlite3.DatabaseError(f"the file has version {version}, not {_VERSION}")
-        if version == 0:
-            # WAL lets readers and one writer work side by side; the mode stays in the file.
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute(_TABLE)
-            connection.execute(f"PRAGMA user_version = {_VERSION}")
-        # In WAL mode NORMAL loses nothing when a process is killed, and spares an fsync.
-        connection.execute("PRAGMA synchronous = NORMAL")
-    except sqlite3.Error:
-        connection.close()
+        yield
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
         raise
-    return connection
-
-
-_FULL, _LOCKED, _UNUSABLE, _DAMAGED = "full", "locked", "unusable", "damaged"
-_ERRNO = {errno.ENOSPC: _FULL, errno.EDQUOT: _FULL}
-_SQLITE = {
-    sqlite3.SQLITE_FULL: _FULL,
-    sqlite3.SQLITE_BUSY: _LOCKED,
-    sqlite3.SQLITE_LOCKED: _LOCKED,
-    sqlite3.SQLITE_CORRUPT: _DAMAGED,
-    sqlite3.SQLITE_NOTADB: _DAMAGED,
-}
-
-
-def _cause(error: Exception) -> str:
-    """By the error's number: its words hold the path, and so may say anything."""
-    if isinstance(error, OSError):
-        return _ERRNO.get(error.errno or 0, _UNUSABLE)
-    code = getattr(error, "sqlite_errorcode", None)
-    if code is None:
-        return _DAMAGED
-    # The low byte is the primary code, the others tell its kind (https://sqlite.org/rescode.html).
-    other = _UNUSABLE if isinstance(error, sqlite3.OperationalError) else _DAMAGED
-    return _SQLITE.get(code & 0xFF, other)
-
-
-def _in_words(error: Exception, path: Path) -> PreceptorError:
-    what, fix = {
-        _FULL: (
-            "the disk is full: an answer could not be kept",
-            f"free some space, or name another folder in {VARIABLE}; then run again",
-        ),
-        _LOCKED: (
-            "the file of kept answers has been locked for 30 seconds",
-            f"end the process that holds it, or name a folder on a local disk in {VARIABLE}",
-        ),
-        _UNUSABLE: (
-            "the file of kept answers cannot be opened or written",
-            f"make its folder writable, or name another folder in {VARIABLE}",
-        ),
-        _DAMAGED: (
-            "the file of kept answers is damaged or not such a file",
-            f"move it away (its answers must then be asked for again): mv {path} {path}.damaged",
-        ),
-    }[_cause(error)]
-    return PreceptorError(what, where=str(path), found=str(error), fix=fix)
+    connection.execute("COMMIT")

@@ -1,22 +1,21 @@
-"""What every teacher has: the cache around its calls and the ledger of them."""
+"""What every teacher has: the cache around its calls and the account of them."""
 
 from __future__ import annotations
 
-import json
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any, Self, cast
 
-from preceptor.llm.cache import KEPT_FAILURES, AnswerCache
+from preceptor.llm.budget import Account
+from preceptor.llm.cache import AnswerCache
 from preceptor.llm.chat import Answer, Failure, Request, Usage
 from preceptor.llm.settings import Price
-from preceptor.progress import bar
+from preceptor.llm.waiting import Books, Deliver, Outcome, Waiting
+from preceptor.progress import Advance, bar
 
-Outcome = Answer | Failure
-Deliver = Callable[[int, Outcome], None]
-"""Hand over what came back for the request at an index, the moment it came."""
+__all__ = ["CachedTeacher", "Deliver", "Outcome"]
 
 
 class CachedTeacher(ABC):
@@ -42,8 +41,9 @@ class CachedTeacher(ABC):
         self._model = dict(model)
         self._parameters = dict(parameters)
         self._cache = cache
-        self._price = price
-        self._usage = Usage()
+        self._books = Books(cache, self._title(), self._key_of, Account(price))
+        self._seconds = 0.0
+        self._advance: Advance
 
     @property
     def name(self) -> str:
@@ -58,15 +58,12 @@ class CachedTeacher(ABC):
     @property
     def usage(self) -> Usage:
         """What was asked so far, and what its answers cost, whenever they were paid."""
-        used, price = self._usage, self._price
-        if price is None:
-            return used
-        return replace(
-            used,
-            cost=price.of(used.prompt_tokens, used.completion_tokens),
-            cached_cost=price.of(used.cached_prompt_tokens, used.cached_completion_tokens),
-            currency=price.currency,
-        )
+        used = Usage(**dict[str, Any](self._books.counts), seconds=self._seconds)
+        return used.priced(self._books.account.price)
+
+    def charge(self, account: Account) -> None:
+        """Have calls counted in this account, and refused where its limit does not allow them."""
+        self._books.account = account
 
     def ask(self, requests: list[Request], label: str) -> list[Answer | Failure]:
         """Answer all requests, in their order; ``label`` names the progress bar.
@@ -76,31 +73,43 @@ class CachedTeacher(ABC):
 
         Raises:
             TeacherError: the model cannot be reached or refuses every call alike.
+            LimitError: further calls could pass what the study allows.
             PreceptorError: the cache cannot be read or written.
         """
-        merged = [
+        outcomes: list[Outcome | None] = [None] * len(requests)
+        self.each(requests, len(requests), label, outcomes.__setitem__)
+        return cast(list[Outcome], outcomes)
+
+    def each(self, requests: Iterable[Request], count: int, label: str, take: Deliver) -> None:
+        """Hand each outcome to ``take`` with its request's place, as it comes, in no order.
+
+        Requests are read as they are needed and nothing of them is kept: memory does not grow
+        with their number but for some bytes of each key. Raises what :meth:`ask` raises.
+
+        Args:
+            requests: any number, read once.
+            count: how many they are, for the progress bar.
+            label: its name.
+            take: called in this thread; duplicates get the outcome of the first.
+        """
+        merged = (
             replace(request, parameters={**self._parameters, **request.parameters})
             for request in requests
-        ]
-        keys = [AnswerCache.key(self._model, request, request.parameters) for request in merged]
-        outcomes: dict[str, Outcome] = {}
-        missing: dict[str, Request] = {}
-        for key, request in zip(keys, merged, strict=True):
-            if key not in outcomes and key not in missing:
-                kept = self._cache.get(key)
-                if kept is None:
-                    missing[key] = request
-                else:
-                    outcomes[key] = kept
-        self._count(cached=len(requests) - len(missing))
-        for outcome in outcomes.values():
-            self._count_kept(outcome)
-        if missing:
-            outcomes |= self._fetch(missing, label)
-        return _in_order(keys, outcomes)
+        )
+        with bar(label, count) as advance:
+            self._advance = advance
+
+            def hand_on(place: int, outcome: Outcome) -> None:
+                take(place, outcome)
+                advance(note=self._books.account.told())
+
+            waiting = Waiting(merged, count, self._books, hand_on)
+            while waiting.any():
+                self._pass(waiting)
 
     def close(self) -> None:
         """Stop what runs for this teacher and let go of its files."""
+        self._books.account.close()
         self._cache.close()
 
     def __enter__(self) -> Self:
@@ -111,74 +120,30 @@ class CachedTeacher(ABC):
 
     @abstractmethod
     def _call(self, requests: Sequence[Request], deliver: Deliver) -> None:
-        """Ask the model; their parameters are complete. Every index must be delivered once.
+        """Ask the model; their parameters are complete.
+
+        Requests are to be taken in order, once, each as late as possible: taking one looks into
+        the cache for those behind it and sets money aside. Every one taken must be delivered
+        once, under its number in that order.
 
         Raises:
             TeacherError: the model cannot be reached or refuses every call alike.
         """
 
-    def _fetch(self, missing: Mapping[str, Request], label: str) -> dict[str, Outcome]:
-        keys, requests = list(missing), list(missing.values())
-        outcomes: dict[str, Outcome] = {}
+    def _pass(self, waiting: Waiting) -> None:
         started = time.monotonic()
+        try:
+            self._call(waiting, waiting.deliver)
+        finally:
+            self._seconds += time.monotonic() - started
+            self._books.account.drop()
+        waiting.check_end()
 
-        with bar(label, len(keys)) as advance:
+    def _key_of(self, request: Request) -> str:
+        return AnswerCache.key(self._model, request, request.parameters)
 
-            def deliver(index: int, outcome: Outcome) -> None:
-                if isinstance(outcome, Answer) or outcome.cause in KEPT_FAILURES:
-                    self._cache.put(keys[index], _written(requests[index]), outcome)
-                outcomes[keys[index]] = outcome
-                self._count_call(outcome)
-                advance()
-
-            try:
-                self._call(requests, deliver)
-            finally:
-                self._count(seconds=time.monotonic() - started)
-        return outcomes
-
-    def _count_call(self, outcome: Outcome) -> None:
-        self._count_used(outcome)
-        self._count(calls=1)
-
-    def _count_kept(self, outcome: Outcome) -> None:
-        self._count_used(outcome)
-        self._count(
-            cached_prompt_tokens=outcome.prompt_tokens,
-            cached_completion_tokens=outcome.completion_tokens,
-        )
-
-    def _count_used(self, outcome: Outcome) -> None:
-        self._count(
-            failed=int(isinstance(outcome, Failure)),
-            prompt_tokens=outcome.prompt_tokens,
-            completion_tokens=outcome.completion_tokens,
-        )
-
-    def _count(self, **amounts: float) -> None:
-        sums = {name: getattr(self._usage, name) + amount for name, amount in amounts.items()}
-        self._usage = replace(self._usage, **sums)
-
-
-def _in_order(keys: Sequence[str], outcomes: Mapping[str, Outcome]) -> list[Outcome]:
-    seen: set[str] = set()
-    ordered: list[Outcome] = []
-    for key in keys:
-        outcome = outcomes[key]
-        # A duplicate cost no call of its own.
-        if key in seen and isinstance(outcome, Answer):
-            outcome = replace(outcome, cached=True)
-        seen.add(key)
-        ordered.append(outcome)
-    return ordered
-
-
-def _written(request: Request) -> str:
-    value = {
-        "messages": [
-            {"role": message.role, "content": message.content} for message in request.messages
-        ],
-        "parameters": dict(request.parameters),
-        "sample": request.sample,
-    }
-    return json.dumps(value, ensure_ascii=False)
+    def _title(self) -> str:
+        """Who answers, as `preceptor cache` shows it."""
+        place = self._model.get("base_url") or self._model.get("engine", "")
+        weights = str(self._model.get("weights", ""))[:12]
+        return " ".join(part for part in (self._name, "at", str(place), weights) if part)

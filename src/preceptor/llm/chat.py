@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Protocol
+
+from preceptor.llm.settings import Price
 
 FailureCause = Literal[
     "unauthorised",  # 401, 403
@@ -147,6 +149,17 @@ class Usage:
             cost=_less(self.cost, earlier.cost),
             cached_cost=_less(self.cached_cost, earlier.cached_cost),
             currency=self.currency,
+        )
+
+    def priced(self, price: Price | None) -> Usage:
+        """The same with its costs, as far as a price is known."""
+        if price is None:
+            return self
+        return replace(
+            self,
+            cost=price.of(self.prompt_tokens, self.completion_tokens),
+            cached_cost=price.of(self.cached_prompt_tokens, self.cached_completion_tokens),
+            currency=price.currency,
         )
 
     def as_dict(self) -> dict[str, int | float | str | None]:

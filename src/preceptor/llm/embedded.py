@@ -94,9 +94,10 @@ class EmbeddedTeacher(CachedTeacher):
             weights = fast_weights(self._gguf, self._model["weights"])
             self._server = _Server(self._settings, weights)
         spoken_to = self._spoken_to(self._server.address)
-        line = Line(spoken_to, self._server.key, answered=self._answered)
+        # Nobody else calls this server, and each of its slots serves one call.
+        line = Line(spoken_to, self._server.key, answered=self._answered, adapts=False)
         try:
-            asyncio.run(line.call([_seeded(request) for request in requests], deliver))
+            asyncio.run(line.call(map(_seeded, requests), deliver))
         except TeacherError as error:
             self._server.check(error)
             raise

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from preceptor.errors import TeacherError
 from preceptor.llm.cache import AnswerCache
 from preceptor.llm.cached import CachedTeacher, Deliver
 from preceptor.llm.chat import Request
+from preceptor.llm.learned import FILE, Learned, form
 from preceptor.llm.line import FIRST_WAIT, Line
-from preceptor.llm.settings import EndpointSettings
+from preceptor.llm.rates import Rates
+from preceptor.llm.settings import ANSWER_LIMITS, EndpointSettings
 
 
 def check_key(settings: EndpointSettings) -> str | None:
@@ -69,7 +71,43 @@ class EndpointTeacher(CachedTeacher):
         self._key = check_key(settings)
         self._first_wait = first_wait
         self._answered: set[str] = set()
+        self._rates = Rates(settings.requests_per_minute, settings.tokens_per_minute)
+        path = cache.path.with_name(FILE)
+        limit = settings.limit
+        # Without a bound to each answer, a limit of tokens or cost cannot be held.
+        needed = ANSWER_LIMITS if limit and (limit.tokens or limit.cost) else ()
+        self._learned = Learned(path, settings.base_url, settings.model, needed)
+        self._asked = dict.fromkeys(form(*one) for one in settings.parameters.items())
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the result must say of the calls: parameters that were not sent as asked for.
+
+        Those of requests that the cache answered are among them.
+
+        Raises:
+            PreceptorError: the file of refused parameters is damaged.
+        """
+        self._learned.load()
+        return self._learned.notes(self._asked)
+
+    def each(self, requests: Iterable[Request], count: int, label: str, take: Deliver) -> None:
+        """See :meth:`CachedTeacher.each`; :attr:`notes` then covers these requests too."""
+        super().each(map(self._noted, requests), count, label, take)
+
+    def _noted(self, request: Request) -> Request:
+        for one in request.parameters.items():
+            self._asked[form(*one)] = None
+        return request
 
     def _call(self, requests: Sequence[Request], deliver: Deliver) -> None:
-        line = Line(self._settings, self._key, self._first_wait, self._answered)
+        self._learned.load()
+        line = Line(
+            self._settings,
+            self._key,
+            self._first_wait,
+            self._answered,
+            rates=self._rates,
+            learned=self._learned,
+        )
         asyncio.run(line.call(requests, deliver))

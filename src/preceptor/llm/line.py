@@ -6,38 +6,42 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from typing import Any, NoReturn
 
 from preceptor.errors import TeacherError
-from preceptor.llm import replies
+from preceptor.llm import refusals, replies
 from preceptor.llm.cached import Deliver, Outcome
-from preceptor.llm.chat import Failure, Request
+from preceptor.llm.chat import Answer, Failure, Request
+from preceptor.llm.connection import Connection, Refusal, TryAgain
+from preceptor.llm.learned import Learned
+from preceptor.llm.rates import Rates, Spent
 from preceptor.llm.settings import EndpointSettings
-
-if TYPE_CHECKING:
-    import openai
+from preceptor.llm.tally import Tally
+from preceptor.llm.throttle import BUSY, Throttle
 
 FIRST_WAIT = 1.0
 """seconds before the second try; doubled for each further one"""
+LIMITED_WAITS = 4.0
+"""times as long where the server says "too many" and not how long to wait: most limits are those
+of a minute, which the usual six tries must outlast"""
 LONGEST_WAIT = 60.0
 """seconds between two tries at most"""
 LONGEST_ASKED_WAIT = 300.0
 """seconds that a server may ask us to wait; beyond that a person should decide"""
-CONNECT_TIMEOUT = 10.0
-"""seconds until an address that does not answer counts as unreachable"""
-REFUSED_TRIES = 3
+UNCONNECTED_TRIES = 3
 """tries of a server that takes no connection, before the batch ends"""
+FREE_TRIES = 10
+"""tries that do not count: where the server was busy and answered others meanwhile, that says
+nothing of the call (but some say "too many" of one that is too large)"""
 HOPELESS = 3
 """calls given up in a row, as a multiple of the concurrency, before the batch ends"""
-
-
-class _TryAgain(Exception):  # noqa: N818 - a signal within this file, never an error seen outside
-    def __init__(self, failure: Failure, wait: float | None = None, refused: bool = False) -> None:
-        self.failure = failure
-        self.wait = wait
-        self.refused = refused
-        super().__init__(failure.cause)
+FIRST_ALONE = 1.0
+"""seconds that the first call of a kind has alone: parameters are refused sooner than that, and
+then once instead of by every call in flight"""
+LOOK_AGAIN = 1.0
+"""seconds at most between two looks at the rates, which each answer corrects"""
 
 
 class Line:
@@ -48,6 +52,9 @@ class Line:
         key: the API key, if the server needs one.
         first_wait: see :data:`FIRST_WAIT`.
         answered: kinds of calls that the server has answered before; further ones are added.
+        rates: what the server allows in a minute, and what of it earlier batches have taken.
+        learned: what the server refuses of parameters; without it, a refused one ends the batch.
+        adapts: whether fewer calls are in flight while the server is busy.
     """
 
     def __init__(
@@ -56,55 +63,53 @@ class Line:
         key: str | None,
         first_wait: float = FIRST_WAIT,
         answered: set[str] | None = None,
+        *,
+        rates: Rates | None = None,
+        learned: Learned | None = None,
+        adapts: bool = True,
     ) -> None:
         self._settings = settings
         self._key = key
         self._first_wait = first_wait
+        self._rates = Rates(None, None) if rates is None else rates
+        self._learned = learned
+        self._throttle = Throttle(settings.concurrency, adapts)
+        self._tally = Tally(settings.max_failures, f"{settings.base_url}, model {settings.model}")
         self._open_from = 0.0
         self._given_up_in_row = 0
         self._answered = set() if answered is None else answered
+        self._answers = 0
+        self._first: dict[str, asyncio.Event] = {}
         self._busy = 0
         self._judged = asyncio.Event()
 
-    async def call(self, requests: Sequence[Request], deliver: Deliver) -> None:
-        """Call for all requests, ``settings.concurrency`` at a time, without a barrier.
+    async def call(self, requests: Iterable[Request], deliver: Deliver) -> None:
+        """Call for all requests, ``settings.concurrency`` at a time at most, without a barrier.
+
+        Each request is taken from ``requests`` when a call for it can begin.
 
         Raises:
-            TeacherError: the server cannot be reached or refuses every call alike.
+            TeacherError: the server cannot be reached, refuses every call alike, or fails too
+                many of them.
         """
         todo = iter(enumerate(requests))
-        self._busy = workers = min(self._settings.concurrency, len(requests))
-        async with self._client() as client:
+        self._busy = self._settings.concurrency
+        async with Connection(self._settings, self._key) as connection:
             try:
                 async with asyncio.TaskGroup() as group:
-                    for _ in range(workers):
-                        group.create_task(self._work(client, todo, deliver))
+                    for _ in range(self._settings.concurrency):
+                        group.create_task(self._work(connection, todo, deliver))
             except BaseExceptionGroup as errors:
                 # Several calls in flight fail alike; one error says it.
                 raise errors.exceptions[0] from None
 
-    def _client(self) -> openai.AsyncOpenAI:
-        import openai
-
-        timeout = openai.Timeout(self._settings.timeout, connect=CONNECT_TIMEOUT)
-        # A proxy is for other machines; a redirect would take examples to where the study
-        # does not say.
-        http = openai.DefaultAsyncHttpxClient(
-            trust_env=not self._settings.on_this_machine, follow_redirects=False, timeout=timeout
-        )
-        return openai.AsyncOpenAI(
-            api_key=self._key or "none",
-            base_url=self._settings.base_url,
-            http_client=http,
-            timeout=timeout,
-            max_retries=0,
-        )
-
     async def _work(
-        self, client: openai.AsyncOpenAI, todo: Iterator[tuple[int, Request]], deliver: Deliver
+        self, connection: Connection, todo: Iterator[tuple[int, Request]], deliver: Deliver
     ) -> None:
         for index, request in todo:
-            deliver(index, await self._until_answered(client, request))
+            outcome = await self._until_answered(connection, request)
+            deliver(index, outcome)
+            self._tally.add(outcome)
         self._one_less()
 
     def _one_less(self) -> None:
@@ -112,106 +117,121 @@ class Line:
         if not self._busy:
             self._judged.set()
 
-    async def _until_answered(self, client: openai.AsyncOpenAI, request: Request) -> Outcome:
-        for tries in range(1, self._settings.retries + 2):
-            await self._wait_until_open()
+    async def _until_answered(self, connection: Connection, request: Request) -> Outcome:
+        tries = free = 0
+        answers = self._answers
+        while True:
             try:
-                outcome = await self._once(client, request)
-            except _TryAgain as problem:
-                last = problem
+                outcome = await self._try(connection, request)
+            except TryAgain as problem:
+                if problem.status in BUSY and answers < self._answers and free < FREE_TRIES:
+                    free += 1
+                else:
+                    tries += 1
+                answers = self._answers
                 self._keep_back(problem)
-                if problem.refused and tries >= REFUSED_TRIES:
-                    break
-                if tries <= self._settings.retries:
-                    await asyncio.sleep(self._pause(tries))
+                most = UNCONNECTED_TRIES if problem.unconnected else self._settings.retries + 1
+                if tries >= min(most, self._settings.retries + 1):
+                    return self._give_up(problem)
+                await asyncio.sleep(self._pause(tries + min(free, 2), problem))
             else:
                 self._given_up_in_row = 0
                 return outcome
-        return self._give_up(last)
 
-    async def _once(self, client: openai.AsyncOpenAI, request: Request) -> Outcome:
-        import openai
+    async def _try(self, connection: Connection, request: Request) -> Outcome:
+        """One try, made anew where the server turns out to want other parameters."""
+        while True:
+            sent = self._sent(request)
+            kind = _kind(sent)
+            await self._behind_first(kind)
+            if sent != self._sent(request):
+                continue
+            try:
+                outcome = await self._once(connection, request, sent, kind)
+            finally:
+                self._first[kind].set()
+            if not isinstance(outcome, Refusal):
+                return outcome
+            if outcome.failure is not None:
+                return outcome.failure
+            if not self._may_do_without(outcome, request, sent, kind):
+                return await self._refused(outcome, sent, kind)
 
-        messages: Any = [
-            {"role": message.role, "content": message.content} for message in request.messages
-        ]
-        create = client.chat.completions.with_raw_response.create
-        started = time.monotonic()
-        try:
-            # The SDK's own timeout counts from byte to byte; this one counts the whole call.
-            async with asyncio.timeout(self._settings.timeout):
-                reply = await create(
-                    model=self._settings.model,
-                    messages=messages,
-                    # All names go this way: servers have names that the SDK does not know.
-                    extra_body=dict(request.parameters),
-                )
-        except (openai.APITimeoutError, TimeoutError) as error:
-            raise self._slow(error) from None
-        except openai.APIConnectionError as error:
-            raise _broken(error) from None
-        except openai.APIStatusError as error:
-            return await self._status(error, request)
-        outcome = replies.read_completion(reply.text, time.monotonic() - started)
-        if isinstance(outcome, Failure) and outcome.cause == "malformed":
-            raise _TryAgain(outcome)
-        self._answered.add(_kind(request))
-        self._judged.set()
+    def _sent(self, request: Request) -> dict[str, Any]:
+        if self._learned is None:
+            return dict(request.parameters)
+        return self._learned.sent(request.parameters)
+
+    async def _behind_first(self, kind: str) -> None:
+        """Give the first call of a kind a moment alone, unless the server has answered its like."""
+        first = self._first.get(kind)
+        if first is None:
+            self._first[kind] = asyncio.Event()
+        elif kind not in self._answered:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(first.wait(), FIRST_ALONE)
+
+    async def _once(
+        self, connection: Connection, request: Request, sent: Mapping[str, Any], kind: str
+    ) -> Outcome | Refusal:
+        async with self._throttle.slot():
+            spent = await self._wait_until_open(self._rates.estimate(request, sent))
+            halvings, started = self._throttle.halvings, time.monotonic()
+            try:
+                outcome = await connection.send(request, sent)
+            except TryAgain as problem:
+                if problem.status in BUSY:
+                    self._throttle.was_busy(halvings)
+                elif problem.timed_out:
+                    self._throttle.timed_out(halvings)
+                raise
+            if not isinstance(outcome, Refusal):
+                seconds = time.monotonic() - started
+                self._throttle.went_well(halvings, seconds, _answer_tokens(outcome))
+                self._count_answer(spent, outcome, kind)
         return outcome
 
-    def _slow(self, error: Exception) -> _TryAgain:
-        if type(error.__cause__).__name__ == "ConnectTimeout":
-            detail = f"no answer to a connection for {CONNECT_TIMEOUT:.0f} s"
-            return _TryAgain(Failure("unreachable", detail), refused=True)
-        return _TryAgain(Failure("timeout", f"no whole answer in {self._settings.timeout:g} s"))
+    def _count_answer(self, spent: Spent, outcome: Outcome, kind: str) -> None:
+        self._rates.told(spent, outcome.prompt_tokens, outcome.completion_tokens)
+        self._answered.add(kind)
+        self._answers += 1
+        self._judged.set()
 
-    async def _status(self, error: openai.APIStatusError, request: Request) -> Failure:
-        status, body = error.status_code, self._without_key(error.body or error.response.text)
-        failure = replies.failure_of_one(status, body)
-        if failure is not None:
-            return failure
-        if replies.is_final(status, body):
-            return await self._refused(status, body, request)
-        wait = replies.retry_after(error.response.headers)
-        raise _TryAgain(replies.exhausted(status, body), wait) from None
+    def _may_do_without(
+        self, refusal: Refusal, request: Request, sent: Mapping[str, Any], kind: str
+    ) -> bool:
+        """Whether the server refuses a parameter, which is not sent so from now on."""
+        if refusal.status not in replies.UNPROCESSABLE or self._learned is None:
+            return False
+        # Another call may have learned it while this one was under way.
+        if self._sent(request) != sent:
+            return True
+        # Where the server has answered a call with these parameters, it means something else.
+        return kind not in self._answered and self._learned.learn(refusal.body, sent)
 
-    async def _refused(self, status: int, body: object, request: Request) -> Failure:
+    async def _refused(self, refusal: Refusal, sent: Mapping[str, Any], kind: str) -> Failure:
         """The failure of this call, where a call of its kind was answered; else the end of all.
 
         A refusal comes sooner than an answer: the calls in flight are waited for.
         """
+        status, body, named = refusal.status, refusal.body, None
         if status in replies.UNPROCESSABLE:
-            if _kind(request) not in self._answered:
+            if kind not in self._answered:
                 self._one_less()
                 await self._judged.wait()
                 self._busy += 1
-            if _kind(request) in self._answered:
-                detail = f"status {status}: {replies.server_message(body)}"
-                return Failure("bad_request", detail)
-        settings = self._settings
-        raise replies.stop(
-            status, body, settings.base_url, settings.model, request.parameters
-        ) from None
+            if kind in self._answered:
+                return Failure("bad_request", f"status {status}: {replies.server_message(body)}")
+            named = refusals.named(body, sent)
+        raise replies.stop(status, body, self._settings.base_url, self._settings.model, named)
 
-    def _without_key(self, body: object) -> object:
-        """The body with the key struck out: some servers repeat it in their refusal."""
-        # A shorter one ("none", "EMPTY") is a placeholder, and may stand in any sentence.
-        if not self._key or len(self._key) < 8:
-            return body
-        if isinstance(body, str):
-            return body.replace(self._key, "***")
-        if isinstance(body, dict):
-            return {name: self._without_key(value) for name, value in body.items()}
-        if isinstance(body, list):
-            return [self._without_key(value) for value in body]
-        return body
-
-    def _pause(self, tries: int) -> float:
+    def _pause(self, tries: int, problem: TryAgain) -> float:
         """Exponential back-off with jitter, so that calls that failed together part."""
-        longest = min(LONGEST_WAIT, self._first_wait * 2.0 ** (tries - 1))
-        return random.uniform(0.5, 1.0) * longest
+        limited = problem.failure.cause == "rate_limited" and problem.wait is None
+        first = self._first_wait * (LIMITED_WAITS if limited else 1.0)
+        return random.uniform(0.5, 1.0) * min(LONGEST_WAIT, first * 2.0 ** min(tries - 1, 16))
 
-    def _keep_back(self, problem: _TryAgain) -> None:
+    def _keep_back(self, problem: TryAgain) -> None:
         """Wait with all calls for as long as the server asks, not with the one alone."""
         wait = problem.wait or 0.0
         if wait > LONGEST_ASKED_WAIT:
@@ -223,13 +243,19 @@ class Line:
             )
         self._open_from = max(self._open_from, time.monotonic() + wait)
 
-    async def _wait_until_open(self) -> None:
-        while (left := self._open_from - time.monotonic()) > 0:
-            # Not all at the same instant, or the limit is hit again.
-            await asyncio.sleep(left + random.uniform(0.0, self._first_wait))
+    async def _wait_until_open(self, tokens: int) -> Spent:
+        """Wait until the server's word and its limits allow a call, and count it."""
+        while True:
+            while (left := self._open_from - time.monotonic()) > 0:
+                # Not all at the same instant, or the limit is hit again.
+                await asyncio.sleep(left + random.uniform(0.0, self._first_wait))
+            wait = self._rates.wait(tokens)
+            if wait <= 0:
+                return self._rates.start(tokens)
+            await asyncio.sleep(min(wait, LOOK_AGAIN))
 
-    def _give_up(self, last: _TryAgain) -> Failure:
-        if last.refused:
+    def _give_up(self, last: TryAgain) -> Failure:
+        if last.unconnected:
             self._end("the teacher's server cannot be reached", last.failure)
         self._given_up_in_row += 1
         if self._given_up_in_row >= HOPELESS * self._settings.concurrency:
@@ -250,15 +276,11 @@ class Line:
         )
 
 
-def _kind(request: Request) -> str:
-    """What a server accepts or refuses in all prompts alike: the parameters, but for a seed."""
-    parameters = {name: value for name, value in request.parameters.items() if name != "seed"}
-    return json.dumps(parameters, sort_keys=True)
+def _kind(sent: Mapping[str, Any]) -> str:
+    """What a server accepts or refuses in all prompts alike: the parameters; a seed is a seed."""
+    return json.dumps({**sent, **({"seed": 0} if "seed" in sent else {})}, sort_keys=True)
 
 
-def _broken(error: openai.APIConnectionError) -> _TryAgain:
-    import httpx2
-
-    cause = error.__cause__
-    detail = f"{type(cause).__name__}: {cause}" if cause else str(error)
-    return _TryAgain(Failure("unreachable", detail), refused=isinstance(cause, httpx2.ConnectError))
+def _answer_tokens(outcome: Outcome) -> int:
+    text = outcome.text if isinstance(outcome, Answer) else outcome.detail
+    return outcome.completion_tokens or len(text) // 4

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -42,6 +41,11 @@ _FIXES = {
     429: "the account's quota is spent: raise it or wait, then run again",
 }
 _SHOWN = 500
+_NOT_A_COMPLETION = (
+    *(ValueError, LookupError, TypeError, AttributeError),
+    OverflowError,  # usage of Infinity tokens, which Python reads as JSON
+    RecursionError,  # brackets without end
+)
 
 
 def read_completion(body: str, seconds: float) -> Answer | Failure:
@@ -66,10 +70,10 @@ def read_completion(body: str, seconds: float) -> Answer | Failure:
         refusal = message.get("refusal")
         # Half a surrogate pair, an emoji cut in two, is no text that can be kept.
         str(text).encode()
-    except (ValueError, LookupError, TypeError, AttributeError):
-        return Failure("malformed", _short(body))
+    except _NOT_A_COMPLETION:
+        return Failure("malformed", shown(body))
     if not isinstance(text, str):
-        return Failure("malformed", _short(body), *paid)
+        return Failure("malformed", shown(body), *paid)
     if finish == "length":
         return Failure("truncated", text, *paid)
     if finish == "content_filter" or refusal:
@@ -86,7 +90,7 @@ def failure_of_one(status: int, body: object) -> Failure | None:
         status: HTTP status of the reply.
         body: its body, parsed where it was JSON.
     """
-    codes = {str(_error(body).get(name)).lower() for name in ("code", "type")}
+    codes = {str(error_of(body).get(name)).lower() for name in ("code", "type")}
     message = server_message(body)
     if status == 413 or codes & set(_TOO_LONG):
         return Failure("too_long", message)
@@ -111,13 +115,11 @@ def exhausted(status: int, body: object) -> Failure:
 def is_final(status: int, body: object) -> bool:
     """Whether asking again cannot help."""
     if status == 429:
-        return "insufficient_quota" in (_error(body).get("code"), _error(body).get("type"))
+        return "insufficient_quota" in (error_of(body).get("code"), error_of(body).get("type"))
     return status not in RETRIED_STATUS and status < 500
 
 
-def stop(
-    status: int, body: object, address: str, model: str, parameters: Mapping[str, Any]
-) -> TeacherError:
+def stop(status: int, body: object, address: str, model: str, refused: str | None) -> TeacherError:
     """The error that ends a batch: every further call would be refused alike.
 
     Args:
@@ -125,14 +127,13 @@ def stop(
         body: its body, parsed where it was JSON.
         address: the server's address.
         model: the model that was asked for.
-        parameters: as they were sent, to name the one that is refused.
+        refused: the parameter that the server speaks of, if it does.
     """
-    refused = _refused_parameter(body, parameters) if status in UNPROCESSABLE else None
     fix = _FIXES.get(status, "change the teacher's settings as the server says")
     if 300 <= status < 400:
         fix = "the server sends calls to another address: put that one into base_url"
     if refused:
-        fix = f"in the study, rename or remove the teacher's parameters.{refused}"
+        fix = f"in the study, rename, change or remove the teacher's parameters.{refused}"
     return TeacherError(
         f"the teacher's server refuses the calls (status {status})",
         where=f"{address}, model {model}",
@@ -143,9 +144,23 @@ def stop(
 
 def server_message(body: object) -> str:
     """The server's own words."""
-    error = _error(body)
+    error = error_of(body)
     words = error.get("message") or error.get("detail") or body
-    return _short(words if isinstance(words, str) else json.dumps(words, ensure_ascii=False))
+    return shown(words if isinstance(words, str) else json.dumps(words, ensure_ascii=False))
+
+
+def without(key: str | None, body: object) -> object:
+    """The body with the API key struck out: some servers repeat it in their refusal."""
+    # A shorter one ("none", "EMPTY") is a placeholder, and may stand in any sentence.
+    if not key or len(key) < 8:
+        return body
+    if isinstance(body, str):
+        return body.replace(key, "***")
+    if isinstance(body, dict):
+        return {name: without(key, value) for name, value in body.items()}
+    if isinstance(body, list):
+        return [without(key, value) for value in body]
+    return body
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -171,7 +186,8 @@ def _number(text: str, per_second: float = 1.0) -> float | None:
         return None
 
 
-def _error(body: object) -> Mapping[str, Any]:
+def error_of(body: object) -> Mapping[str, Any]:
+    """The part of a body that tells of an error; empty where it is no JSON object."""
     # The SDK has taken the "error" object out of the body already where there was one.
     if not isinstance(body, Mapping):
         return {}
@@ -179,14 +195,6 @@ def _error(body: object) -> Mapping[str, Any]:
     return inner if isinstance(inner, Mapping) else body
 
 
-def _refused_parameter(body: object, parameters: Mapping[str, Any]) -> str | None:
-    named = _error(body).get("param")
-    if isinstance(named, str) and named.split(".")[0] in parameters:
-        return named.split(".")[0]
-    message = server_message(body)
-    found = (name for name in parameters if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", message))
-    return next(found, None)
-
-
-def _short(text: str) -> str:
+def shown(text: str) -> str:
+    """As much of a server's words as is worth showing."""
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

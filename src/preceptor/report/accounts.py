@@ -103,9 +103,17 @@ def shortfalls(results: Results) -> list[str]:
             wanted = sum(seed.wanted for seed in arm.seeds)
             lines.append(
                 f"{name} fell short of its {plural(wanted, 'wanted row')} by "
-                f"{count(sum(short_by.values()))} ({each})."
+                f"{count(sum(short_by.values()))} ({each}){_short_labels(arm)}."
             )
     return lines
+
+
+def _short_labels(arm: Arm) -> str:
+    short = Counter[str]()
+    for seed in arm.seeds:
+        short.update({label: one.shortfall for label, one in seed.funnel.items()})
+    each = [f"{label} {count(lack)}" for label, lack in short.most_common() if lack]
+    return f"; by label: {', '.join(each)}" if each else ""
 
 
 def smaller_arms(results: Results) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from statistics import fmean
 
 from preceptor.report.accounts import made, number
@@ -15,16 +15,20 @@ from preceptor.report.results import Arm, Results, Usage
 _USAGE_NOTES = (
     "Tokens and cost are those of all answers used, whenever they were paid; those from the "
     "cache had been paid before, by another run, a preview, or this run until it was stopped. "
-    "Calls and time are those of the making that came to its end.",
-    "The whole run holds the teacher's baselines too; what is asked without solved examples is "
-    "the same under every seed and counts once.",
+    "Calls and time are those of the making that came to its end. Failed answers (cut off, "
+    "refused, empty) cost what their tokens cost, and are in the cost of a kept row.",
+    "In the whole run every answer counts once: one that several arms or seeds use stands in the "
+    "row of each, and the rows add up to more. It holds the teacher's baselines too, what this "
+    "run paid before it was stopped, and what was paid for parts that were made anew.",
 )
 
 
 def usage_table(results: Results) -> Table | None:
     """What the teacher was asked, per arm and in all."""
-    parts = [(name, _sum(u for s in arm.seeds if (u := s.usage))) for name, arm in _used(results)]
-    rows = [_usage_row(name, usage) for name, usage in parts]
+    rows = [
+        _usage_row(name, _sum(u for s in arm.seeds if (u := s.usage)), kept=_kept(arm))
+        for name, arm in _used(results)
+    ]
     rows += [
         _usage_row(f"{t.name}, whole run", t.usage, "total") for t in results.teachers if t.usage
     ]
@@ -43,10 +47,25 @@ def usage_table(results: Results) -> Table | None:
             Column("seconds", "Time"),
             Column("cost", "of the answers used", group="Cost"),
             Column("cached_cost", "of that, paid before", group="Cost"),
+            Column("row_cost", "per kept row", group="Cost"),
         ),
         rows=tuple(rows),
-        notes=_USAGE_NOTES,
+        notes=(*_USAGE_NOTES, *_priced(results)),
     )
+
+
+def _kept(arm: Arm) -> int:
+    return sum(seed.kept for seed in arm.seeds if seed.usage)
+
+
+def _priced(results: Results) -> Iterator[str]:
+    """Which price each teacher's costs were reckoned by."""
+    for teacher in results.teachers:
+        if price := teacher.price:
+            yield (
+                f"{teacher.name}: {price.input:g} and {price.output:g} {price.currency} per million"
+                f" tokens of prompts and answers, by {price.source}."
+            )
 
 
 def _used(results: Results) -> list[tuple[str, Arm]]:
@@ -73,9 +92,12 @@ def _known(costs: Iterable[float | None]) -> float | None:
     return sum(known) if known else None
 
 
-def _usage_row(name: str, usage: Usage, kind: str = "") -> Row:
+def _usage_row(name: str, usage: Usage, kind: str = "", kept: int = 0) -> Row:
     def show(cost: float) -> str:
         return money(cost, usage.currency)
+
+    per_row = usage.cost / kept if usage.cost is not None and kept else None
+    why = "it holds more than made rows" if kind else "no price was given or nothing kept"
 
     return Row(
         (
@@ -88,6 +110,7 @@ def _usage_row(name: str, usage: Usage, kind: str = "") -> Row:
             number(usage.seconds, duration),
             number(usage.cost, show, "no price was given"),
             number(usage.cached_cost, show, "no price was given"),
+            number(per_row, show, why),
         ),
         kind,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -146,13 +147,25 @@ def funnel_figure(results: Results, name: str = "made") -> Figure | None:
     rejected = {arm: rejections_of(part) for arm, part in arms.items()}
     if not any(kept.values()) and not any(rejected.values()):
         return None
-    reasons = list(dict.fromkeys(reason for counts in rejected.values() for reason in counts))
-    stacks = {"kept": kept} | {r: {a: rejected[a][r] for a in arms} for r in reasons}
+    stacks = {"kept": kept} | _by_reason(rejected)
     out: list[str] = []
     with drawn(name, 1.0 + 0.36 * len(arms) + 0.2 * len(stacks) / 2, out, _told(stacks)) as axes:
         _draw_stacks(axes, list(arms), stacks)
     caption = "Made rows by arm, summed over seeds: kept, and rejected by reason."
     return Figure(name, caption, out[0])
+
+
+def _by_reason(rejected: dict[str, Counter[str]]) -> dict[str, dict[str, int]]:
+    """Rejected by reason and arm; beyond what colours tell apart, the rarest reasons together."""
+    totals = sum(rejected.values(), Counter[str]())
+    told = [reason for reason, _ in totals.most_common()]
+    named = told if len(told) < len(svg.SERIES) else told[: len(svg.SERIES) - 2]
+    stacks = {r: {arm: counts[r] for arm, counts in rejected.items()} for r in named}
+    if rest := told[len(named) :]:
+        stacks["other reasons"] = {
+            a: sum(counts[r] for r in rest) for a, counts in rejected.items()
+        }
+    return stacks
 
 
 def _told(stacks: dict[str, dict[str, int]]) -> str:

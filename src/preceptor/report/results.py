@@ -37,6 +37,17 @@ class Usage(BaseModel, frozen=True):
     currency: str | None = None
 
 
+class Price(BaseModel, frozen=True):
+    """What a teacher's tokens cost, and who says so."""
+
+    input: float = 0.0
+    """per million prompt tokens"""
+    output: float = 0.0
+    """per million answer tokens"""
+    currency: str = "USD"
+    source: str = ""
+
+
 class Teacher(BaseModel, frozen=True):
     """The large model."""
 
@@ -44,7 +55,51 @@ class Teacher(BaseModel, frozen=True):
     engine: str = ""
     stands_for: str | None = None
     identity: dict[str, Any] = {}
+    price: Price | None = None
     usage: Usage | None = None
+
+
+class LabelFunnel(BaseModel, frozen=True):
+    """What became of one label's candidates: they are the rejected and the kept."""
+
+    candidates: int = 0
+    rejected: dict[str, int] = {}
+    """by filter"""
+    kept: int = 0
+    wanted: int | None = None
+    """rows of the label that were wanted; None where labels are not balanced"""
+    shortfall: int = 0
+
+
+class Decided(BaseModel, frozen=True):
+    """A person's decisions about made rows."""
+
+    accept: int = 0
+    reject: int = 0
+    relabel: int = 0
+    unread: list[str] = []
+    """accepted, but no example could be read"""
+    unmade: list[str] = []
+    """about rows that this arm never asked for"""
+
+
+class Varied(BaseModel, frozen=True):
+    """Figures of diversity."""
+
+    distinct_1: Number = None
+    distinct_2: Number = None
+    distinct_3: Number = None
+    self_bleu: Number = None
+    spread: Number = None
+
+
+class Diversity(BaseModel, frozen=True):
+    """How varied made texts are beside human ones, as many of each."""
+
+    texts: int = 0
+    human: Varied = Varied()
+    made: Varied = Varied()
+    note: str = ""
 
 
 class ArmSeed(BaseModel, frozen=True):
@@ -59,6 +114,16 @@ class ArmSeed(BaseModel, frozen=True):
     shortfall: int = 0
     path: str | None = None
     usage: Usage | None = None
+    filters: list[str] = []
+    """those that were on, in the order in which they judge"""
+    funnel: dict[str, LabelFunnel] = {}
+    """by label; "" for answers of which none could be read"""
+    decisions: Decided = Decided()
+    notes: dict[str, list[str]] = {}
+    """what filters have to say, by filter"""
+    structured: bool | None = None
+    """whether the teacher's server held it to a JSON schema"""
+    diversity: Diversity | None = None
 
 
 class Arm(BaseModel, frozen=True):

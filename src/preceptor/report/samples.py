@@ -6,6 +6,7 @@ import difflib
 import json
 import random
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from preceptor.store.tables import read_rows
 
 LONGEST = 700
 """characters of one field that are shown; all of it stands in the Parquet file"""
+WHOLE = sys.maxsize
 _UNCHANGED = 200  # enough to know what it was
 _CHANGED = "rewrite"
 
@@ -40,13 +42,13 @@ class Texts:
 def read_texts(run: Path, results: Results) -> Texts:
     """Read the examples of a run; what cannot be read is told in ``problems``."""
     texts = Texts()
-    for row in _rows(run, "data/examples.parquet", texts.problems):
+    for row in read_table(run, "data/examples.parquet", texts.problems):
         texts.human[row["id"]] = row
     for name, arm in asked(results).items():
         texts.made[name] = [
             (seed.seed, row)
             for seed in arm.seeds
-            for row in _rows(run, f"{_folder(name, seed.seed, seed.path)}", texts.problems)
+            for row in read_table(run, f"{_folder(name, seed.seed, seed.path)}", texts.problems)
         ]
     return texts
 
@@ -55,7 +57,8 @@ def _folder(arm: str, seed: int, path: str | None) -> str:
     return f"{path or f'arms/{arm}/seed-{seed}'}/made.parquet"
 
 
-def _rows(run: Path, name: str, problems: list[str]) -> list[dict[str, Any]]:
+def read_table(run: Path, name: str, problems: list[str]) -> list[dict[str, Any]]:
+    """The rows of a Parquet file of a run; none, and a problem, where it cannot be read."""
     import pyarrow as pa
 
     if not (run / name).is_file():
@@ -72,11 +75,11 @@ def pairs(texts: Texts, arm: str, size: int = 5, seed: int = 0) -> list[Pair]:
     """A sample of an arm's kept rows, drawn by ``seed`` over all seeds of the study."""
     kept = [(k, row) for k, row in texts.made.get(arm, []) if row.get("verdict") == "kept"]
     drawn = random.Random(f"{seed}/{arm}").sample(range(len(kept)), min(size, len(kept)))
-    return [_pair(texts, *kept[index]) for index in sorted(drawn)]
+    return [pair_of(texts, *kept[index]) for index in sorted(drawn)]
 
 
 def rejections(
-    texts: Texts, arm: str, per_reason: int = 2, seed: int = 0
+    texts: Texts, arm: str, per_reason: int = 5, seed: int = 0
 ) -> dict[str, list[Rejection]]:
     """A sample of an arm's rejected answers, by reason, the commonest reason first."""
     found: dict[str, list[tuple[int, dict[str, Any]]]] = {}
@@ -93,10 +96,18 @@ def rejections(
     }
 
 
-def _pair(texts: Texts, seed: int, row: Mapping[str, Any]) -> Pair:
+def pair_of(texts: Texts, seed: int, row: Mapping[str, Any], longest: int = LONGEST) -> Pair:
+    """A made row beside the human example that it came from.
+
+    Args:
+        texts: the human examples.
+        seed: the draw seed that the row was made under.
+        row: a row of ``made.parquet``.
+        longest: characters of a field that are shown.
+    """
     parents = [str(parent) for parent in row.get("parents") or []]
-    source = _closest(texts, parents, row.get("target"))
-    before, after = _fields(source), _fields(row)
+    source = closest(texts, parents, row.get("target"))
+    before, after = fields_of(source), fields_of(row)
     # What the human example has besides its inputs (an annotator's guess, say) is shown only
     # where the teacher wrote its own.
     seen = {*json.loads(source.get("inputs") or "{}"), *after}
@@ -109,7 +120,7 @@ def _pair(texts: Texts, seed: int, row: Mapping[str, Any]) -> Pair:
         before_label=str(source.get("target") or ""),
         after_label=str(row.get("target") or ""),
         fields=tuple(
-            _field(name, before.get(name, ""), after.get(name, ""), marked)
+            _field(name, before.get(name, ""), after.get(name, ""), marked, longest)
             for name in dict.fromkeys([*before, *after])
             if name in seen
         ),
@@ -117,7 +128,7 @@ def _pair(texts: Texts, seed: int, row: Mapping[str, Any]) -> Pair:
     )
 
 
-def _closest(texts: Texts, parents: list[str], label: object) -> dict[str, Any]:
+def closest(texts: Texts, parents: list[str], label: object) -> dict[str, Any]:
     """The parent to show: the first of the made row's own label, else the first known one."""
     known = [texts.human[parent] for parent in parents if parent in texts.human]
     same = [row for row in known if row.get("target") == label]
@@ -134,23 +145,23 @@ def _title(operation: str, parents: list[str], source: Mapping[str, Any]) -> str
     return f"{lead} {source['id']}{more}"
 
 
-def _fields(row: Mapping[str, Any]) -> dict[str, str]:
+def fields_of(row: Mapping[str, Any]) -> dict[str, str]:
     """What a row says, inputs first; empty fields are left out."""
     parts = {**json.loads(row.get("inputs") or "{}"), **json.loads(row.get("extra") or "{}")}
     return {name: str(text) for name, text in parts.items() if str(text).strip()}
 
 
-def _field(name: str, before: str, after: str, marked: bool) -> Field:
+def _field(name: str, before: str, after: str, marked: bool, longest: int) -> Field:
     title = name.replace("_", " ")
     if before == after:
         return Field(title, (Segment(clip(before, _UNCHANGED)),), (), same=True)
     if not (marked and before and after):
-        return Field(title, _whole(before), _whole(after))
-    return Field(title, *diff(clip(before), clip(after)))
+        return Field(title, _whole(before, longest), _whole(after, longest))
+    return Field(title, *diff(clip(before, longest), clip(after, longest)))
 
 
-def _whole(text: str) -> tuple[Segment, ...]:
-    return (Segment(clip(text)),) if text else ()
+def _whole(text: str, longest: int) -> tuple[Segment, ...]:
+    return (Segment(clip(text, longest)),) if text else ()
 
 
 def clip(text: str, limit: int = LONGEST) -> str:
@@ -196,7 +207,7 @@ def _append(segments: list[Segment], text: str, change: str) -> None:
 def _rejection(texts: Texts, reason: str, seed: int, row: Mapping[str, Any]) -> Rejection:
     parents: Iterable[Any] = row.get("parents") or []
     origin = next((str(parent) for parent in parents), "")
-    source = _fields(texts.human.get(origin, {}))
+    source = fields_of(texts.human.get(origin, {}))
     shown = "\n".join(source.values())
     return Rejection(
         reason=reason_title(reason),

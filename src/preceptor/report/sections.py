@@ -12,7 +12,9 @@ from preceptor.report import (
     bars,
     confusion,
     cost,
+    curation,
     curves,
+    diversity,
     figures,
     findings,
     history,
@@ -100,7 +102,18 @@ def _made(source: Source) -> Iterator[Block | None]:
         yield Bullets(tuple(accounts.shortfalls(results) or ["Every arm has the rows wanted."]))
         yield table
         yield figures.funnel_figure(results)
+        yield from _curated(results)
     yield accounts.left_out_table(results)
+
+
+def _curated(results: Results) -> Iterator[Block | None]:
+    if told := curation.remarks(results):
+        yield Bullets(tuple(told))
+    for funnel in curation.funnels(results):
+        yield Fold(f"{dict(funnel.context)['arm']}: by label and filter", (funnel,))
+    if varied := diversity.diversity_table(results):
+        yield Heading("How varied the made texts are")
+        yield varied
 
 
 def _samples(source: Source) -> Iterator[Block | None]:
@@ -135,7 +148,7 @@ def _sampled_arm(texts: samples.Texts, arm: str) -> Iterator[Block]:
     yield from drawn
     if rejected:
         shown = tuple(item for items in rejected.values() for item in items)
-        yield Fold(f"Rejected for {arm}: up to two answers for each reason", shown)
+        yield Fold(f"Rejected for {arm}: up to five answers for each reason", shown)
 
 
 def _labels(source: Source) -> Iterator[Block | None]:

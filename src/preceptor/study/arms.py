@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from preceptor.augment import OPERATIONS
 from preceptor.augment.operation import Call, rows_of
 from preceptor.curate import curate, filters
+from preceptor.curate.balance import BalanceFilter
 from preceptor.curate.filter import Material
 from preceptor.data.candidate import Candidate, Rejection, write_candidates
 from preceptor.data.example import Example, Origin, read_examples, write_examples
 from preceptor.errors import TeacherError
-from preceptor.llm.chat import Answer, Failure, FailureCause, Teacher
+from preceptor.llm.chat import Answer, Failure, FailureCause, Request, Teacher
 from preceptor.store.atomic import write_json
+from preceptor.study import funnel
+from preceptor.study.asking import ask_until_read, structured
+from preceptor.study.diversity import diversity
 from preceptor.study.plan import Plan
 from preceptor.study.spec import MixArm, RepeatArm
 
@@ -47,6 +51,7 @@ def fill_arm(
         candidates, summary = _made(plan, name, human, draw_seed, teachers)
         write_candidates(folder / "made.parquet", candidates)
         made = [candidate.example for candidate in candidates if candidate.rejection is None]
+        summary["diversity"] = diversity(plan, name, human, made, draw_seed)
     else:
         made, summary = [], {"wanted": 0, "kept": 0}
     write_examples(folder / "train.parquet", [*human, *made])
@@ -88,24 +93,27 @@ def _made(
     teacher = teachers[plan.study.teacher_of(arm)]
     wanted = rows_of(arm.amount, len(human))
     limit = rows_of(arm.max_requests, wanted)
-    maker = Maker(plan, name, human, draw_seed, teacher)
     before = teacher.usage
+    maker = Maker(plan, name, human, draw_seed, teacher)
     candidates: list[Candidate] = []
     kept = 0
-    while kept < wanted and len(candidates) < limit:
-        round_size = min(wanted - kept, limit - len(candidates))
-        answered = maker.make(round_size)
+    while kept < wanted and maker.asked < limit:
+        left = limit - maker.asked
+        answered = maker.make(min(wanted - kept, left), left)
+        if not answered:
+            break  # no call is left that could write for a label that is still short
         refuse_unanswered([one.answer for one in answered], teacher.name)
         fresh = [one.candidate for one in answered]
         kept += sum(candidate.rejection is None for candidate in fresh)
         candidates += fresh
-    reasons = Counter(one.rejection.reason for one in candidates if one.rejection)
     return candidates, {
         "wanted": wanted,
         "kept": kept,
-        "requests": len(candidates),
-        "rejected": dict(reasons.most_common()),
+        "requests": maker.asked,
+        "structured": maker.structured,
+        "rejected": funnel.reasons(candidates),
         "shortfall": wanted - kept,
+        **maker.told(candidates),
         "usage": (teacher.usage - before).as_dict(),
     }
 
@@ -132,6 +140,13 @@ def refuse_unanswered(answers: Sequence[Answer | Failure], teacher: str) -> None
         )
 
 
+def _ask_whole(teacher: Teacher, requests: list[Request], label: str) -> list[Answer | Failure]:
+    """Calls of a filter: those that fail on the server's side stop it as they stop the arm."""
+    answers = teacher.ask(requests, label)
+    refuse_unanswered(answers, teacher.name)
+    return answers
+
+
 @dataclass(frozen=True, slots=True)
 class Made:
     """A call, the teacher's answer to it, and what became of that."""
@@ -142,7 +157,15 @@ class Made:
 
 
 class Maker:
-    """Ask for the next candidates of an arm; filters remember what was kept before."""
+    """Ask for the next candidates of an arm; filters remember what was kept before.
+
+    Attributes:
+        structured: whether the teacher is held to a JSON object by a schema.
+        asked: how many calls were made so far, every try of one counted.
+
+    Raises:
+        TeacherError: the arm wants a schema and the teacher's server cannot write by one.
+    """
 
     def __init__(
         self, plan: Plan, name: str, human: Sequence[Example], draw_seed: int, teacher: Teacher
@@ -150,8 +173,10 @@ class Maker:
         self._task = plan.study.task
         self._arm = plan.study.operations()[name]
         self._operation = OPERATIONS[self._arm.operation]
+        self.structured = structured(self._arm, plan.study.choice, teacher, plan.base_dir)
+        self.asked = 0
         self._calls: Iterator[Call] = self._operation.calls(
-            self._arm, self._task, human, draw_seed, plan.base_dir
+            self._arm, self._task, human, draw_seed, plan.base_dir, structured=self.structured
         )
         material = Material(
             plan.study.choice,
@@ -160,29 +185,84 @@ class Maker:
             self._arm.operation,
             rows_of(self._arm.amount, len(human)),
             draw_seed,
-            teacher.ask,
+            partial(_ask_whole, teacher),
+            plan.base_dir,
         )
         self._filters = filters(plan.study.curation, material)
-        self._numbers = itertools.count(1)
+        self._decisions = plan.decisions_of(name, draw_seed)
+        judge = plan.study.curation.judge
+        self._judge_from = None if judge is False else judge.at_least
+        self._numbered = enumerate(self._calls, 1)
+        self._turn = 2 * max(len(human), len(plan.study.choice.labels))
         self._teacher = teacher
         self._name = f"{name}-{draw_seed}"
         self._label = f"{name}, seed {draw_seed}"
 
-    def make(self, count: int) -> list[Made]:
-        """Make ``count`` candidates, kept and rejected, with what they came from."""
-        calls = list(itertools.islice(self._calls, count))
-        requests = [replace(call.request, parameters=self._arm.parameters) for call in calls]
-        answers = self._teacher.ask(requests, self._label)
-        read = [self._read(call, one) for call, one in zip(calls, answers, strict=True)]
-        return [
-            Made(call, answer, candidate)
-            for call, answer, candidate in zip(
-                calls, answers, curate(read, self._filters), strict=True
-            )
-        ]
+    @property
+    def _balance(self) -> BalanceFilter | None:
+        found = self._filters.get("balance")
+        return found if isinstance(found, BalanceFilter) else None
 
-    def _read(self, call: Call, answer: Answer | Failure) -> Candidate:
-        id = f"{self._name}-{next(self._numbers):05d}"
+    def make(self, count: int, allowed: int | None = None) -> list[Made]:
+        """Make ``count`` candidates, kept and rejected, with what they came from.
+
+        They are fewer where the calls that follow are all for labels of which no more is wanted.
+        An answer that cannot be read is asked for again, up to the arm's ``tries``, as long as
+        ``allowed`` calls in all suffice.
+        """
+        numbered = self._next(count)
+        calls = [call for _, call in numbered]
+        tries = self._arm.tries
+        most = count * tries if allowed is None else allowed
+        attempts = ask_until_read(
+            calls, self._ask, lambda place, one: self._read(*numbered[place], one), tries, most
+        )
+        self.asked += sum(one.tries for one in attempts)
+        read = [one.told() for one in attempts]
+        answers = [one.answer for one in attempts]
+        judged = curate(read, self._filters, self._decisions)
+        return [Made(*one) for one in zip(calls, answers, judged, strict=True)]
+
+    def _ask(self, requests: list[Request]) -> list[Answer | Failure]:
+        own = self._arm.parameters
+        whole = [replace(one, parameters={**one.parameters, **own}) for one in requests]
+        return self._teacher.ask(whole, self._label)
+
+    def _next(self, count: int) -> list[tuple[int, Call]]:
+        """The next calls and their numbers, as many of each label as it still lacks.
+
+        A call keeps its number whatever was passed over, so that an id names the same call under
+        other decisions and settings of filters.
+        """
+        lacking = self._balance.lacking() if self._balance else None
+        taken: list[tuple[int, Call]] = []
+        passed = 0
+        while len(taken) < count and passed < self._turn:
+            number, call = next(self._numbered)
+            if lacking is not None and call.label is not None:
+                lacking[call.label] = lacking.get(call.label, 0) - 1
+                if lacking[call.label] < 0:
+                    passed += 1
+                    continue
+            taken.append((number, call))
+            passed = 0
+        return taken
+
+    def told(self, candidates: Sequence[Candidate]) -> dict[str, Any]:
+        """What the arm's record says of its curation: the funnel, decisions, notes of filters."""
+        quotas = self._balance.quotas if self._balance else None
+        notes = {name: list(getattr(one, "notes", ())) for name, one in self._filters.items()}
+        if self._judge_from is not None:
+            notes["judge"] += funnel.judged_beside(candidates, self._judge_from)
+        return {
+            "filters": list(self._filters),
+            "funnel": funnel.funnel(candidates, quotas, self._task.labels),
+            "decisions": funnel.decisions_told(candidates, self._decisions),
+            "notes": {name: told for name, told in notes.items() if told},
+        }
+
+    def _read(self, number: int, call: Call, answer: Answer | Failure) -> Candidate:
+        id = f"{self._name}-{number:05d}"
         if isinstance(answer, Failure):
             return self._unread(call, id, answer.detail, Rejection(answer.cause, filter="call"))
         example = self._operation.read(

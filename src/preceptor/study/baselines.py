@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from preceptor.augment import answer
 from preceptor.data.example import Example
 from preceptor.evaluate.metrics import majority, score
 from preceptor.evaluate.submission import score_field
+from preceptor.llm import answer
 from preceptor.llm.chat import Answer, Teacher
 from preceptor.store.atomic import write_json
 from preceptor.store.tables import write_rows

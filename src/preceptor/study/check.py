@@ -11,13 +11,16 @@ from preceptor.augment import OPERATIONS, AnyOperation
 from preceptor.augment.create import CreateSettings
 from preceptor.augment.operation import rows_of
 from preceptor.augment.rewrite import RewriteSettings
+from preceptor.curate import FILTERS
 from preceptor.data.example import Example
 from preceptor.data.problems import listed
 from preceptor.data.sampling import label_counts
 from preceptor.data.splits import Splits, check_labels, check_texts
 from preceptor.errors import PreceptorError, SpecError
+from preceptor.llm import vllm
 from preceptor.llm.endpoint import check_key
-from preceptor.llm.settings import EmbeddedSettings, EndpointSettings
+from preceptor.llm.prices import quote
+from preceptor.llm.settings import AnyTeacher, EndpointSettings, VllmSettings
 from preceptor.models import weights
 from preceptor.study.file import headed, hint, placed
 from preceptor.study.plan import Plan
@@ -43,6 +46,7 @@ def check(plan: Plan, calls: bool = True) -> None:
     """
     study = plan.study
     problems = [*_teachers(study), *_arms(study), *student_problems(plan), *_prompts(plan)]
+    problems += _curation(plan)
     if texts := list(_of_texts(study)):
         raise SpecError(headed([_placed(plan, problem) for problem in [*texts, *problems]]))
     problems += _ready(study, plan.base_dir) if calls else []
@@ -136,7 +140,7 @@ def _called(study: Study, named: str | None) -> Iterator[str]:
         yield f"no teacher is named {named!r}{hint(named, known)}"
 
 
-def _teacher(teacher: EndpointSettings | EmbeddedSettings, base_dir: Path) -> Iterator[str]:
+def _teacher(teacher: AnyTeacher, base_dir: Path) -> Iterator[str]:
     if isinstance(teacher, EndpointSettings):
         if not teacher.on_this_machine and not teacher.data_may_leave:
             yield (
@@ -144,6 +148,11 @@ def _teacher(teacher: EndpointSettings | EmbeddedSettings, base_dir: Path) -> It
                 " would be sent there; set it to true to allow that"
             )
         yield from (f"key_env: {problem}" for problem in _reason(lambda: check_key(teacher)))
+        if teacher.limit is not None and teacher.limit.cost and quote(teacher) is None:
+            yield "limit.cost: no price is known for this model: give the teacher's price"
+        return
+    if isinstance(teacher, VllmSettings):
+        yield from vllm.problems(teacher, base_dir)
         return
     if find_spec("xllamacpp") is None:
         yield "engine: embedded needs xllamacpp: pip install 'preceptor[embedded]'"
@@ -169,6 +178,21 @@ def _arms(study: Study) -> Iterator[str]:
                         f"arms.{name}.of: {source!r} is no arm that calls a teacher{guess}; those"
                         f" are: {', '.join(operations) or 'none'}"
                     )
+
+
+def _curation(plan: Plan) -> Iterator[str]:
+    labels, balance = plan.study.task.labels, plan.study.curation.balance
+    if balance is not False and isinstance(balance.to, dict):
+        for label in balance.to:
+            if label not in labels:
+                guess = hint(label, labels)
+                yield f"curation.balance.to: no label {label!r}{guess}; there are {listed(labels)}"
+    for name in FILTERS:
+        ref = getattr(getattr(plan.study.curation, name), "weights", None)
+        problem = ref and weights.check(ref, plan.base_dir, "encoder")
+        if problem:
+            yield f"curation.{name}.weights: {problem}"
+    yield from (f"curation.decisions: {one}" for one in _reason(lambda: plan.decisions))
 
 
 def _rendered(plan: Plan) -> Iterator[str]:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from preceptor.augment import OPERATIONS, AnyOperation, answer
+from preceptor.augment import OPERATIONS, AnyOperation
 from preceptor.augment.operation import rows_of
 from preceptor.data.example import Example
-from preceptor.llm.settings import EmbeddedSettings, EndpointSettings
+from preceptor.llm import answer
+from preceptor.llm.prices import quote
+from preceptor.llm.settings import AnyTeacher, EmbeddedSettings, EndpointSettings
 from preceptor.models.weights import resolve
+from preceptor.study.filter_calls import filter_calls
 from preceptor.study.plan import Plan
 from preceptor.study.spec import AnyStudent, EncoderStudent, MixArm, RepeatArm
 
@@ -32,7 +35,7 @@ def estimate(plan: Plan) -> dict[str, Any]:
     Tokens are counted as characters / 4; times are rough (a factor of two either way), for
     this machine's processor. Calls already in the answer cache cost nothing and are counted.
     """
-    calls = [*_arm_calls(plan), *_baseline_calls(plan)]
+    calls = [*_arm_calls(plan), *_filter_calls(plan), *_baseline_calls(plan)]
     training = [_training(plan, name, one) for name, one in plan.study.students.items()]
     costs = [call["cost"] for call in calls if call["cost"] is not None]
     return {
@@ -40,6 +43,7 @@ def estimate(plan: Plan) -> dict[str, Any]:
         "seeds": list(plan.study.seeds),
         "cells": len(plan.cells),
         "calls": calls,
+        "prices": _prices(plan),
         "training": training,
         "total": {
             "calls": sum(call["calls"] for call in calls),
@@ -88,6 +92,14 @@ def _arm(plan: Plan, name: str, arm: AnyOperation, seeds: int) -> dict[str, Any]
     }
 
 
+def _filter_calls(plan: Plan) -> list[dict[str, Any]]:
+    return [
+        _priced(plan, one.teacher, one.calls, one.characters / CHARACTERS_PER_TOKEN, 8)
+        | {"for": one.title, "calls_at_most": one.at_most}
+        for one in filter_calls(plan)
+    ]
+
+
 def _written(arm: AnyOperation, human: Sequence[Example]) -> list[str]:
     """Human texts of the fields that the teacher will write: the best guess of their length."""
     named = getattr(arm, "fields", ()) or getattr(arm, "write", ())
@@ -124,7 +136,8 @@ def _priced(
     plan: Plan, name: str, calls: int, prompt_tokens: float, answer_tokens: float
 ) -> dict[str, Any]:
     teacher = plan.study.teachers[name]
-    price = teacher.price if isinstance(teacher, EndpointSettings) else None
+    priced = quote(teacher)
+    price = priced.price if priced else None
     paid = None if price is None else prompt_tokens * price.input + answer_tokens * price.output
     return {
         "teacher": name,
@@ -137,9 +150,7 @@ def _priced(
     }
 
 
-def _call_seconds(
-    teacher: EndpointSettings | EmbeddedSettings, calls: int, prompt: float, answer: float
-) -> float:
+def _call_seconds(teacher: AnyTeacher, calls: int, prompt: float, answer: float) -> float:
     if isinstance(teacher, EmbeddedSettings):
         return calls * (prompt / (5 * EMBEDDED_TOKENS) + answer / EMBEDDED_TOKENS)
     return calls / teacher.concurrency * (0.5 + answer / ENDPOINT_TOKENS)
@@ -221,6 +232,26 @@ def _size(path: Path | None) -> int | None:
     return round(sum(file.stat().st_size for file in path.glob("*.safetensors")) / 4)
 
 
+def _prices(plan: Plan) -> dict[str, Any]:
+    """Of every teacher behind an endpoint; None where no price is known."""
+    endpoints = {
+        name: one for name, one in plan.study.teachers.items() if isinstance(one, EndpointSettings)
+    }
+    found = {name: quote(one) for name, one in endpoints.items()}
+    return {name: one.as_dict() if one else None for name, one in found.items()}
+
+
+def _priced_by(prices: Mapping[str, Any]) -> list[str]:
+    """What each teacher's tokens cost, and who says so."""
+    return [
+        f"{name}: no price known (teachers.{name}.price)"
+        if price is None
+        else f"{name}: {price['input']:g} / {price['output']:g} {price['currency']} per million"
+        f" prompt / answer tokens ({price['source']})"
+        for name, price in prices.items()
+    ]
+
+
 def shown(found: dict[str, Any]) -> str:
     """The estimate as a table for the terminal."""
     from io import StringIO
@@ -257,6 +288,8 @@ def shown(found: dict[str, Any]) -> str:
     console.print(calls if found["calls"] else "no teacher is called")
     console.print(training)
     total = found["total"]
+    for line in _priced_by(found["prices"]):
+        console.print(line, highlight=False, markup=False)
     cost = "no price known" if total["cost"] is None else f"about {total['cost']:.2f}"
     console.print(
         f"in all about {total['calls']:,} calls (at most {total['calls_at_most']:,}), {cost}, and"

@@ -84,7 +84,7 @@ def parse_study(text: str, name: str, overrides: Sequence[str] = ()) -> Study:
     try:
         study = Study.model_validate(value)
     except ValidationError as error:
-        twice += [_problem(one, node, name) for one in error.errors()]
+        twice += [_problem(one, node, name) for one in _meant(error.errors())]
     else:
         if not twice:
             return study
@@ -168,6 +168,18 @@ def headed(problems: Sequence[str]) -> str:
     return "\n".join([head, *(f"  {problem}" for problem in problems)])
 
 
+def _meant(errors: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Without "should be False" of a part that may be turned off and was given settings."""
+
+    def turned_on(loc: Loc) -> bool:
+        return any(one["loc"][: len(loc)] == loc and not is_off(one["loc"]) for one in errors)
+
+    def is_off(loc: Loc) -> bool:
+        return loc[-1:] == (_OFF,)
+
+    return [one for one in errors if not (is_off(one["loc"]) and turned_on(one["loc"][:-1]))]
+
+
 def _problem(error: ErrorDetails, node: yaml.Node, name: str) -> str:
     loc, owner = _walk(error["loc"])
     key = ".".join(str(step) for step in loc)
@@ -196,6 +208,11 @@ def hint(word: str, known: Sequence[str]) -> str:
     return f" ({guess})" if guess else ""
 
 
+_OFF = "literal[False]"
+_UNION = re.compile(r"(tagged-union|function-[a-z]+|literal)\[")
+"""what pydantic puts into a location for a member of a union"""
+
+
 def _walk(loc: Loc) -> tuple[list[int | str], type[Settings] | None]:
     """Follow a pydantic location through the types; union tags are left out.
 
@@ -210,6 +227,11 @@ def _walk(loc: Loc) -> tuple[list[int | str], type[Settings] | None]:
         tagged = [model for model in models if len(models) > 1 and step in _tags(model)]
         if tagged:
             kinds = tagged
+            continue
+        if named := [model for model in models if step == model.__name__]:
+            kinds = named
+            continue
+        if _UNION.match(str(step)):
             continue
         path.append(step)
         owner = models[0] if models else None

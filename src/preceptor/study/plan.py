@@ -11,11 +11,12 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from preceptor.augment.operation import shipped_prompt
+from preceptor import curate
+from preceptor.curate.decisions import Decision, part_of, read_decisions
 from preceptor.data.example import Example, to_row
 from preceptor.data.readers import READERS
 from preceptor.data.splits import Splits, draw
-from preceptor.llm import identity_of
+from preceptor.llm import answer, identity_of
 from preceptor.models.weights import Weights, resolve
 from preceptor.store.fingerprint import file_hash, fingerprint
 from preceptor.store.parts import Part
@@ -148,6 +149,23 @@ class Plan:
         return found
 
     @cached_property
+    def _filters(self) -> dict[str, Any]:
+        return curate.identity_of(self.study.curation, self.base_dir)
+
+    @cached_property
+    def decisions(self) -> dict[str, Decision]:
+        """What a person decided about made examples, by their ids; empty where nobody did."""
+        file, study = self.study.curation.decisions, self.study
+        if file is None:
+            return {}
+        return read_decisions(file, self.base_dir, study.task.labels, list(study.operations()))
+
+    def decisions_of(self, name: str, draw_seed: int) -> dict[str, Decision]:
+        """Those about the made examples of one arm and draw seed."""
+        part = f"{name}-{draw_seed}"
+        return {id: one for id, one in self.decisions.items() if part_of(id) == part}
+
+    @cached_property
     def _teachers(self) -> dict[str, dict[str, Any]]:
         return {name: identity_of(one, self.base_dir) for name, one in self.study.teachers.items()}
 
@@ -176,7 +194,12 @@ class Plan:
         elif operation is not None:
             made_from |= {
                 "teacher": self._teachers[self.study.teacher_of(operation)],
-                "curation": self.study.curation.model_dump(mode="json"),
+                "curation": self.study.curation.model_dump(mode="json", exclude={"decisions"}),
+                "filters": self._filters,
+                "decisions": {
+                    id: [one.choice, one.label, one.answer]
+                    for id, one in self.decisions_of(name, draw_seed).items()
+                },
                 "prompt": operation.template(self.base_dir),
                 "task": self.study.task.model_dump(
                     mode="json", include={"labels", "descriptions", "about", "input"}
@@ -213,7 +236,7 @@ class Plan:
         }
         if self.study.baselines.teacher:
             made_from["teachers"] = self._teachers
-            made_from["prompt"] = shipped_prompt("answer.jinja")
+            made_from["prompt"] = answer.template()
         return Part(self.out / "baselines" / f"seed-{seed}", made_from)
 
     def budget(self, student: AnyStudent) -> Budget:

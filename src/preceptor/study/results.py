@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from preceptor.data.sampling import label_counts
 from preceptor.data.splits import DataSettings
 from preceptor.llm import identity_of
 from preceptor.llm.chat import Usage
+from preceptor.llm.ledger import total
+from preceptor.llm.prices import quote
 from preceptor.study.check import check_targets, thin_choice
 from preceptor.study.comparing import comparisons, groups, method_comparisons, scores
 from preceptor.study.environment import environment
@@ -188,17 +190,35 @@ def _teachers(plan: Plan) -> list[dict[str, Any]]:
             "engine": teacher.engine,
             "stands_for": teacher.stands_for,
             "identity": identity_of(teacher, plan.base_dir),
+            "price": priced.as_dict() if (priced := quote(teacher)) else None,
             "usage": _used(plan, name),
         }
         for name, teacher in plan.study.teachers.items()
     ]
 
 
-def _used(plan: Plan, name: str) -> dict[str, Any]:
-    """What a teacher was asked in all of the run, by the records of its arms and baselines.
+def ledger_of(plan: Plan, teacher: str) -> Path:
+    """The file that tells every answer of a teacher that the run paid or used."""
+    return plan.out / "spent" / f"{teacher}.jsonl"
 
-    Zero-shot requests are the same under every seed: their answers are paid, and count, once.
+
+def _used(plan: Plan, name: str) -> dict[str, Any]:
+    """What a teacher was asked in all of the run: each answer once, however many parts use it.
+
+    A part's own record counts all that the part uses, so parts that share answers add up to
+    more. Time is that of the parts alone.
     """
+    parts = _used_by_parts(plan, name)
+    whole = total(ledger_of(plan, name))
+    if whole is None:  # a folder that an earlier version made, or a run that asked nothing
+        return asdict(parts)
+    priced = quote(plan.study.teachers[name])
+    used = whole.priced(priced.price if priced else None)
+    return asdict(replace(used, seconds=parts.seconds))
+
+
+def _used_by_parts(plan: Plan, name: str) -> Usage:
+    """By the records of arms and baselines; zero-shot requests are the same under every seed."""
     operations = plan.study.operations()
     used = [
         _json(plan.arm_part(arm, seed).folder / "arm.json").get("usage")
@@ -209,7 +229,7 @@ def _used(plan: Plan, name: str) -> dict[str, Any]:
         rows = [row for row in _baselines(plan, seed) if row.get("teacher") == name]
         first = seed == plan.draw_seeds[0]
         used += [row["usage"] for row in rows if first or row.get("shots") != 0]
-    return asdict(sum((Usage(**one) for one in used if one), Usage()))
+    return sum((Usage(**one) for one in used if one), Usage())
 
 
 def _arms(plan: Plan) -> dict[str, Any]:

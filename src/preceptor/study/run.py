@@ -25,7 +25,7 @@ from preceptor.study.cells import CHECKPOINTS, TRUNK, checkpoint_of, fill_cell
 from preceptor.study.check import check, check_ready
 from preceptor.study.inputs import check_lengths
 from preceptor.study.plan import Cell, Plan
-from preceptor.study.results import best_cells, choose, collect, done_cells
+from preceptor.study.results import best_cells, choose, collect, done_cells, ledger_of
 
 Say = Callable[[str], None]
 _SHORT_OF_MEMORY = re.compile("out of memory|not enough memory|can't allocate memory", re.I)
@@ -214,7 +214,9 @@ def _calls_left(plan: Plan) -> bool:
 def _teachers(plan: Plan, stack: ExitStack) -> dict[str, Teacher]:
     """The study's teachers; an engine starts with the first call that the cache cannot answer."""
     return {
-        name: stack.enter_context(open_teacher(settings, base_dir=plan.base_dir))
+        name: stack.enter_context(
+            open_teacher(settings, base_dir=plan.base_dir, name=name, ledger=ledger_of(plan, name))
+        )
         for name, settings in plan.study.teachers.items()
     }
 

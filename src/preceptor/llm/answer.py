@@ -1,4 +1,4 @@
-"""answer: a teacher's own answer to an example; zero-shot and k-shot baselines."""
+"""A teacher's own answer to an example: zero-shot and k-shot baselines, votes on labels."""
 
 from __future__ import annotations
 
@@ -8,10 +8,15 @@ from dataclasses import replace
 from itertools import islice, zip_longest
 from typing import Any
 
-from preceptor.augment.operation import ask, shipped_prompt, spoken
 from preceptor.data.example import Example
 from preceptor.llm.chat import Request
+from preceptor.llm.prompt import ask, shipped_prompt, spoken
 from preceptor.tasks.choice import ChoiceTask
+
+
+def template() -> str:
+    """The text of the prompt that asks for an answer."""
+    return shipped_prompt("preceptor.llm", "answer.jinja")
 
 
 def requests(
@@ -28,9 +33,9 @@ def requests(
     The shots go before the question as turns of the conversation, labels in turn, and are the
     same for every example.
     """
-    template = shipped_prompt("answer.jinja")
+    prompt = template()
     shown = [(_fields(task, shot), str(shot.target)) for shot in _shots(task, human, shots, seed)]
-    asked = [ask(template, 0, task, _fields(task, example), shown) for example in examples]
+    asked = [ask(prompt, 0, task, _fields(task, example), shown) for example in examples]
     return [replace(request, parameters=parameters) for request in asked]
 
 

@@ -1,7 +1,7 @@
 """A teacher's own answers: what is shown before the question."""
 
-from preceptor.augment.answer import requests
 from preceptor.data.example import Example
+from preceptor.llm.answer import requests
 from preceptor.tasks.choice import ChoiceTask
 
 TASK = ChoiceTask.model_validate(

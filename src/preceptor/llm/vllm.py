@@ -1,0 +1,225 @@
+"""A teacher on this machine's GPUs: weights served by vLLM, spoken to like any endpoint."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from preceptor.errors import PreceptorError, TeacherError, WeightsError
+from preceptor.llm.cache import AnswerCache
+from preceptor.llm.cached import CachedTeacher, Deliver
+from preceptor.llm.chat import Request
+from preceptor.llm.line import Line
+from preceptor.llm.settings import EndpointSettings, VllmSettings
+from preceptor.llm.vllm_server import VllmServer, check_gpu, find_vllm
+from preceptor.models import weights
+from preceptor.models.files import model_hash
+from preceptor.store.fingerprint import fingerprint
+
+TIMEOUT = 3600.0
+"""seconds of one call at most: nothing is paid by the minute here, and a queue is long"""
+_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+"""that vLLM can be told to make room for (vllm/config/lora.py)"""
+_SEED_RANGE = 2**31
+
+
+def model_of(settings: VllmSettings, base_dir: Path) -> dict[str, Any]:
+    """What tells a model served by vLLM from others; never its port.
+
+    The chat template and the tokenizer lie beside the weights, or within a GGUF, and their
+    hash covers them. Memory and concurrency are left out: they change an answer only as far
+    as vLLM's batches do at each start.
+
+    Raises:
+        TeacherError: vLLM is not installed.
+        WeightsError: the weights or the adapter are not there.
+    """
+    return {
+        "engine": "vllm",
+        "engine_version": find_vllm().version,
+        "weights": weights.resolve(settings.weights, base_dir).identity(),
+        "adapter": _adapter_identity(settings, base_dir),
+        "dtype": settings.dtype,
+        "max_model_len": settings.max_model_len,
+        "tensor_parallel_size": settings.tensor_parallel_size,
+        "seed": settings.seed,
+    }
+
+
+def problems(settings: VllmSettings, base_dir: Path) -> Iterator[str]:
+    """What can be known to be wrong before the server is started, each with its setting."""
+    yield from _told("engine", lambda: check_gpu(find_vllm()))
+    wrong = weights.check(settings.weights, base_dir, "decoder")
+    if wrong is None:
+        yield from _told("weights", lambda: _check_template(settings, base_dir))
+    else:
+        yield f"weights: {wrong}"
+    yield from _told("adapter", lambda: _rank(settings, base_dir))
+
+
+class VllmTeacher(CachedTeacher):
+    """Weights on this machine's GPUs; the server starts with the first call that is not cached.
+
+    Sampling is seeded by the request itself, so that it repeats as well as vLLM allows.
+
+    Args:
+        settings: the model and how it is served.
+        cache: where whole answers are kept.
+        base_dir: the folder that a relative path starts from.
+
+    Raises:
+        TeacherError: vLLM is not installed.
+        WeightsError: the weights or the adapter are not there.
+    """
+
+    def __init__(self, settings: VllmSettings, cache: AnswerCache, base_dir: Path) -> None:
+        name = Path(settings.adapter or settings.weights).name
+        super().__init__(name, model_of(settings, base_dir), settings.parameters, cache)
+        self._settings = settings
+        self._base_dir = base_dir
+        self._server: VllmServer | None = None
+        self._answered: set[str] = set()
+
+    @property
+    def running(self) -> bool:
+        """Whether the server has been started."""
+        return self._server is not None
+
+    def close(self) -> None:
+        """Stop the server; a later call starts it again."""
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+        super().close()
+
+    def _call(self, requests: Sequence[Request], deliver: Deliver) -> None:
+        if self._server is None:
+            self._server = self._started()
+        # Nobody else calls this server, and it queues what it cannot take at once.
+        line = Line(
+            self._spoken_to(self._server),
+            self._server.key,
+            answered=self._answered,
+            adapts=False,
+        )
+        seeded = map(partial(_seeded, seed=self._settings.seed), requests)
+        try:
+            asyncio.run(line.call(seeded, deliver))
+        except TeacherError as error:
+            died = self._server.death()
+            if died is None:
+                raise
+            self._server.stop()
+            self._server = None
+            raise died from error
+
+    def _started(self) -> VllmServer:
+        vllm = find_vllm()
+        check_gpu(vllm)
+        adapter = _adapter(self._settings, self._base_dir)
+        return VllmServer(vllm, self._arguments(), adapter, self._settings.startup_timeout)
+
+    def _arguments(self) -> list[str]:
+        settings = self._settings
+        folder = weights.resolve(settings.weights, self._base_dir).folder
+        rank = _rank(settings, self._base_dir)
+        options: dict[str, object] = {
+            "max-model-len": settings.max_model_len,
+            "gpu-memory-utilization": settings.gpu_memory_utilization,
+            "dtype": settings.dtype,
+            "tensor-parallel-size": settings.tensor_parallel_size,
+            "seed": settings.seed,
+            # Only what the study asks for is sampled by, not what the weights bring along.
+            "generation-config": "vllm",
+            "max-lora-rank": rank,
+        }
+        given = {name: value for name, value in options.items() if value is not None}
+        return [str(folder), *(str(part) for name in given for part in (f"--{name}", given[name]))]
+
+    def _spoken_to(self, server: VllmServer) -> EndpointSettings:
+        return EndpointSettings(
+            engine="endpoint",
+            model=server.model,
+            base_url=f"{server.address}/v1",
+            key_env=None,
+            concurrency=self._settings.concurrency,
+            timeout=TIMEOUT,
+            retries=1,
+        )
+
+
+def _seeded(request: Request, seed: int) -> Request:
+    if "seed" in request.parameters:
+        return request
+    told = [[message.role, message.content] for message in request.messages]
+    own = int(fingerprint([told, request.sample, seed])[:8], 16) % _SEED_RANGE
+    return replace(request, parameters={**request.parameters, "seed": own})
+
+
+def _check_template(settings: VllmSettings, base_dir: Path) -> None:
+    folder = weights.resolve(settings.weights, base_dir).path
+    if folder is None or folder.is_file() or (folder / "chat_template.jinja").is_file():
+        return
+    config = folder / "tokenizer_config.json"
+    if not config.is_file() or "chat_template" not in json.loads(config.read_text("utf-8")):
+        raise WeightsError(
+            "these weights have no chat template, so vLLM cannot hold a conversation with them",
+            where=str(folder),
+            expected="chat_template.jinja, or chat_template in tokenizer_config.json",
+            fix="name weights that were tuned to follow instructions",
+        )
+
+
+def _adapter(settings: VllmSettings, base_dir: Path) -> Path | None:
+    """The adapter's folder.
+
+    Raises:
+        WeightsError: it is not there, or is no LoRA adapter that vLLM can serve.
+    """
+    if settings.adapter is None:
+        return None
+    folder = base_dir / Path(settings.adapter).expanduser()
+    if not any(folder.glob("*.safetensors")) or not (folder / "adapter_config.json").is_file():
+        raise WeightsError(
+            "no adapter in this folder",
+            where=str(folder),
+            expected="adapter_config.json and adapter_model.safetensors, as PEFT saves them",
+        )
+    return folder.resolve()
+
+
+def _rank(settings: VllmSettings, base_dir: Path) -> int | None:
+    folder = _adapter(settings, base_dir)
+    if folder is None:
+        return None
+    try:
+        told = json.loads((folder / "adapter_config.json").read_text("utf-8"))
+        kind, ranks = told.get("peft_type"), (told.get("rank_pattern") or {}).values()
+        rank = next((rank for rank in _RANKS if rank >= max([told["r"], *ranks])), None)
+    except (ValueError, LookupError, TypeError, AttributeError):
+        kind = rank = None
+    if kind != "LORA" or rank is None:
+        raise WeightsError(
+            "vLLM cannot serve this adapter",
+            where=str(folder / "adapter_config.json"),
+            expected=f"peft_type LORA of rank {_RANKS[-1]} at most",
+            fix="merge the adapter into its weights, and name these",
+        )
+    return rank
+
+
+def _adapter_identity(settings: VllmSettings, base_dir: Path) -> str | None:
+    folder = _adapter(settings, base_dir)
+    return None if folder is None else model_hash(folder)
+
+
+def _told(setting: str, action: Callable[[], object]) -> Iterator[str]:
+    try:
+        action()
+    except PreceptorError as error:
+        yield f"{setting}: {error}"
