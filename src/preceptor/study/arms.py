@@ -252,6 +252,7 @@ class Maker:
         """What the arm's record says of its curation: the funnel, decisions, notes of filters."""
         quotas = self._balance.quotas if self._balance else None
         notes = {name: list(getattr(one, "notes", ())) for name, one in self._filters.items()}
+        notes["teacher"] = list(getattr(self._teacher, "notes", ()))
         if self._judge_from is not None:
             notes["judge"] += funnel.judged_beside(candidates, self._judge_from)
         return {
