@@ -17,8 +17,10 @@ import pytest
 from pydantic import ValidationError
 
 from preceptor.errors import LimitError, PreceptorError, TeacherError
-from preceptor.llm import batch_api, batch_files, cached, identity_of, open_teacher
-from preceptor.llm.batch import BatchTeacher
+from preceptor.llm import cached, identity_of, open_teacher
+from preceptor.llm.batch import api as batch_api
+from preceptor.llm.batch import files as batch_files
+from preceptor.llm.batch.asking import BatchTeacher
 from preceptor.llm.budget import Account
 from preceptor.llm.cache import AnswerCache
 from preceptor.llm.chat import Answer, Failure

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from preceptor.errors import TeacherError
-from preceptor.llm import replies
 from preceptor.llm.cache import AnswerCache
+from preceptor.llm.calls import replies
+from preceptor.llm.calls.tally import SERVER_SIDE, Tally
 from preceptor.llm.chat import Answer, Failure
-from preceptor.llm.tally import SERVER_SIDE, Tally
 
 from .conftest import KEY, MakeTeacher, ask_for
 from .faulty import RESET, FaultyServer, Reply, completion, error, refuses

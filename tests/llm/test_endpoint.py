@@ -11,8 +11,8 @@ import pytest
 from pydantic import ValidationError
 
 from preceptor.errors import TeacherError
-from preceptor.llm import replies
 from preceptor.llm.cache import AnswerCache
+from preceptor.llm.calls import replies
 from preceptor.llm.chat import Answer, Failure, Usage
 from preceptor.llm.endpoint import check_key
 from preceptor.llm.settings import EndpointSettings

@@ -7,8 +7,8 @@ from functools import partial
 
 import pytest
 
+from preceptor.llm.calls.rates import UNKNOWN_ANSWER, WINDOW, Rates, Spent
 from preceptor.llm.chat import Answer, Message, Request
-from preceptor.llm.rates import UNKNOWN_ANSWER, WINDOW, Rates, Spent
 
 from .conftest import MakeTeacher, ask_for
 from .faulty import FaultyServer, Reply, error
@@ -147,7 +147,7 @@ def test_tokens_per_minute_are_honoured(
     make_teacher: MakeTeacher, server: FaultyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("preceptor.llm.endpoint.Rates", partial(Rates, window=0.5))
-    monkeypatch.setattr("preceptor.llm.line.LOOK_AGAIN", 0.02)
+    monkeypatch.setattr("preceptor.llm.calls.line.LOOK_AGAIN", 0.02)
     # An estimate of some 41 tokens each lets two in; the 10 that the server tells let 6 in.
     teacher = make_teacher(tokens_per_minute=99, parameters={"max_tokens": 40})
     server.always = Reply(wait=0.05)

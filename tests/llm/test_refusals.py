@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from preceptor.errors import PreceptorError, TeacherError
-from preceptor.llm import refusals
 from preceptor.llm.cache import AnswerCache
+from preceptor.llm.calls import refusals
+from preceptor.llm.calls.learned import FILE
 from preceptor.llm.chat import Answer, Failure
-from preceptor.llm.learned import FILE
 
 from .conftest import KEY, MakeTeacher, ask_for
 from .faulty import FaultyServer, Reply, completion, error, refuses
@@ -178,7 +178,7 @@ def test_several_refused_parameters_cost_a_call_each(
 def test_a_refusal_that_comes_late_is_learned_by_all_in_flight_together(
     make_teacher: MakeTeacher, server: FaultyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("preceptor.llm.line.FIRST_ALONE", 0.05)
+    monkeypatch.setattr("preceptor.llm.calls.line.FIRST_ALONE", 0.05)
     slow = error(400, RENAME, param="max_tokens")
     late = Reply(slow.status, slow.body, wait=0.3)
     refuses(server, no("max_tokens", late))

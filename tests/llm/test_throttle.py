@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from preceptor.llm.calls.line import FREE_TRIES
+from preceptor.llm.calls.throttle import ENOUGH, Throttle
 from preceptor.llm.chat import Answer, Failure
-from preceptor.llm.line import FREE_TRIES
-from preceptor.llm.throttle import ENOUGH, Throttle
 
 from .conftest import MakeTeacher, ask_for
 from .faulty import BUSY, FaultyServer, Reply, refuses, takes_at_most
@@ -210,9 +210,9 @@ def test_a_storm_of_refusals_is_met_with_fewer_calls_and_then_more_again(
         answered.append(body["messages"][-1]["content"])
         return f"echo: {answered[-1]}"
 
-    monkeypatch.setattr("preceptor.llm.line.Throttle", Watched)
+    monkeypatch.setattr("preceptor.llm.calls.line.Throttle", Watched)
     # A busy machine may be slow, which is not what is looked at here.
-    monkeypatch.setattr("preceptor.llm.throttle.FLOOR", 1e9)
+    monkeypatch.setattr("preceptor.llm.calls.throttle.FLOOR", 1e9)
     server.compose = compose
     seen = takes_at_most(server, lambda: 4 if len(answered) < 100 else 16, wait=0.05)
     texts = [str(number) for number in range(350)]
@@ -249,7 +249,7 @@ def test_calls_that_begin_a_batch_are_all_in_flight_at_once(
 def test_a_first_call_that_takes_long_keeps_the_others_back_for_a_moment_alone(
     make_teacher: MakeTeacher, server: FaultyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("preceptor.llm.line.FIRST_ALONE", 0.1)
+    monkeypatch.setattr("preceptor.llm.calls.line.FIRST_ALONE", 0.1)
     server.replies.append(Reply(wait=1.0))
     make_teacher().ask([ask_for(str(number)) for number in range(12)], "asking")
     assert 0.1 <= server.times[1] - server.times[0] < 0.9

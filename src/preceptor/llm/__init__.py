@@ -59,7 +59,7 @@ def _account(settings: AnyTeacher, name: str, ledger: Path | None) -> Account:
 
 def _opened(settings: AnyTeacher, cache: AnswerCache, base_dir: Path) -> CachedTeacher:
     if isinstance(settings, EndpointSettings):
-        from preceptor.llm.batch import BatchTeacher
+        from preceptor.llm.batch.asking import BatchTeacher
         from preceptor.llm.endpoint import EndpointTeacher
 
         return (BatchTeacher if settings.batch else EndpointTeacher)(settings, cache)

@@ -20,8 +20,8 @@ from typing import Any, BinaryIO
 from preceptor.errors import TeacherError
 from preceptor.llm.cache import AnswerCache
 from preceptor.llm.cached import CachedTeacher, Deliver
+from preceptor.llm.calls.line import Line
 from preceptor.llm.chat import Request
-from preceptor.llm.line import Line
 from preceptor.llm.requantise import RULE, fast_weights
 from preceptor.llm.settings import EmbeddedSettings, EndpointSettings
 from preceptor.store.fingerprint import file_hash, fingerprint

@@ -10,10 +10,10 @@ from typing import Any
 from preceptor.errors import TeacherError
 from preceptor.llm.cache import AnswerCache
 from preceptor.llm.cached import CachedTeacher, Deliver
+from preceptor.llm.calls.learned import FILE, Learned, form
+from preceptor.llm.calls.line import FIRST_WAIT, Line
+from preceptor.llm.calls.rates import Rates
 from preceptor.llm.chat import Request
-from preceptor.llm.learned import FILE, Learned, form
-from preceptor.llm.line import FIRST_WAIT, Line
-from preceptor.llm.rates import Rates
 from preceptor.llm.settings import ANSWER_LIMITS, EndpointSettings
 
 

@@ -13,8 +13,8 @@ from typing import Any
 from preceptor.errors import PreceptorError, TeacherError, WeightsError
 from preceptor.llm.cache import AnswerCache
 from preceptor.llm.cached import CachedTeacher, Deliver
+from preceptor.llm.calls.line import Line
 from preceptor.llm.chat import Request
-from preceptor.llm.line import Line
 from preceptor.llm.settings import EndpointSettings, VllmSettings
 from preceptor.llm.vllm_server import VllmServer, check_gpu, find_vllm
 from preceptor.models import weights

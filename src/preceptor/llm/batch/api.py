@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from preceptor.errors import TeacherError
-from preceptor.llm import replies
-from preceptor.llm.batch_rows import PATH
-from preceptor.llm.connection import CONNECT_TIMEOUT
-from preceptor.llm.line import FIRST_WAIT, LONGEST_ASKED_WAIT, LONGEST_WAIT
+from preceptor.llm.batch.rows import PATH
+from preceptor.llm.calls import replies
+from preceptor.llm.calls.connection import CONNECT_TIMEOUT
+from preceptor.llm.calls.line import FIRST_WAIT, LONGEST_ASKED_WAIT, LONGEST_WAIT
 from preceptor.llm.settings import EndpointSettings
 
 if TYPE_CHECKING:

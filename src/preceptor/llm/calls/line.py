@@ -11,15 +11,15 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 from preceptor.errors import TeacherError
-from preceptor.llm import refusals, replies
 from preceptor.llm.cached import Deliver, Outcome
+from preceptor.llm.calls import refusals, replies
+from preceptor.llm.calls.connection import Connection, Refusal, TryAgain
+from preceptor.llm.calls.learned import Learned
+from preceptor.llm.calls.rates import Rates, Spent
+from preceptor.llm.calls.tally import Tally
+from preceptor.llm.calls.throttle import BUSY, Throttle
 from preceptor.llm.chat import Answer, Failure, Request
-from preceptor.llm.connection import Connection, Refusal, TryAgain
-from preceptor.llm.learned import Learned
-from preceptor.llm.rates import Rates, Spent
 from preceptor.llm.settings import EndpointSettings
-from preceptor.llm.tally import Tally
-from preceptor.llm.throttle import BUSY, Throttle
 
 FIRST_WAIT = 1.0
 """seconds before the second try; doubled for each further one"""

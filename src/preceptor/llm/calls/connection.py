@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
-from preceptor.llm import replies
+from preceptor.llm.calls import replies
 from preceptor.llm.chat import Answer, Failure, Request
 from preceptor.llm.settings import EndpointSettings
 

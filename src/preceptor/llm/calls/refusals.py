@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from preceptor.llm.replies import error_of, server_message
+from preceptor.llm.calls.replies import error_of, server_message
 
 SCHEMA = "response_format"
 _ALSO_CALLED = {SCHEMA: ("json_schema", "json_object", "structured output", "structured outputs")}

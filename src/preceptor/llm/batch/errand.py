@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from preceptor.errors import TeacherError
-from preceptor.llm.batch_api import BatchApi, Job, RefusalError
-from preceptor.llm.batch_collect import Collector, Open
-from preceptor.llm.batch_files import BatchFolder, Pending, split
-from preceptor.llm.batch_rows import write_row
+from preceptor.llm.batch.api import BatchApi, Job, RefusalError
+from preceptor.llm.batch.collect import Collector, Open
+from preceptor.llm.batch.files import BatchFolder, Pending, split
+from preceptor.llm.batch.rows import write_row
 from preceptor.llm.chat import Failure, Request
 from preceptor.llm.settings import BatchSettings, EndpointSettings
 

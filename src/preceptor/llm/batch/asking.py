@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from preceptor.llm.batch_api import BatchApi
-from preceptor.llm.batch_collect import Collector, Open
-from preceptor.llm.batch_errand import Errand
-from preceptor.llm.batch_files import BatchFolder
+from preceptor.llm.batch.api import BatchApi
+from preceptor.llm.batch.collect import Collector, Open
+from preceptor.llm.batch.errand import Errand
+from preceptor.llm.batch.files import BatchFolder
 from preceptor.llm.cache import AnswerCache
 from preceptor.llm.cached import Deliver
+from preceptor.llm.calls.line import FIRST_WAIT
+from preceptor.llm.calls.tally import Tally
 from preceptor.llm.chat import Request
 from preceptor.llm.endpoint import EndpointTeacher
-from preceptor.llm.line import FIRST_WAIT
 from preceptor.llm.settings import BatchSettings, EndpointSettings
-from preceptor.llm.tally import Tally
 
 MOST_BYTES = 200 * 10**6
 """of one file of requests (https://platform.openai.com/docs/api-reference/batch/create)"""

@@ -11,8 +11,8 @@ from typing import Any
 from filelock import FileLock
 
 from preceptor.errors import PreceptorError
-from preceptor.llm import refusals
-from preceptor.llm.replies import server_message
+from preceptor.llm.calls import refusals
+from preceptor.llm.calls.replies import server_message
 from preceptor.store.atomic import write_json
 
 FILE = "refused-parameters.json"

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from preceptor.llm import replies
 from preceptor.llm.cache import KEPT_FAILURES
 from preceptor.llm.cached import Outcome
+from preceptor.llm.calls import replies
 from preceptor.llm.chat import Answer, Failure, FailureCause, Request
 
 PATH = "/v1/chat/completions"

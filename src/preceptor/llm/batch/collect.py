@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from preceptor.errors import TeacherError
-from preceptor.llm import refusals, replies
-from preceptor.llm.batch_api import BatchApi, Job
-from preceptor.llm.batch_files import BatchFolder, Pending
-from preceptor.llm.batch_rows import Row, is_kept, kind_of, missing, read_row, shortened
+from preceptor.llm.batch.api import BatchApi, Job
+from preceptor.llm.batch.files import BatchFolder, Pending
+from preceptor.llm.batch.rows import Row, is_kept, kind_of, missing, read_row, shortened
 from preceptor.llm.cache import AnswerCache
 from preceptor.llm.cached import Outcome
+from preceptor.llm.calls import refusals, replies
+from preceptor.llm.calls.learned import Learned
+from preceptor.llm.calls.tally import Tally
 from preceptor.llm.chat import Failure, Request
-from preceptor.llm.learned import Learned
 from preceptor.llm.settings import EndpointSettings
-from preceptor.llm.tally import Tally
 
 
 class Open(dict[str, Request]):
