@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 import shlex
 import sys
@@ -396,6 +397,8 @@ def main() -> None:
     # Beside other work, threads of libgomp that spin while they wait made training 6 times as
     # slow (measured); read when torch loads libgomp, and a user's own setting wins.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    # PEFT imports bitsandbytes wherever it is installed, which then warns of a missing kernel.
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     app()
 
 
