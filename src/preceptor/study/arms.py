@@ -17,18 +17,14 @@ from preceptor.curate.filter import Material
 from preceptor.data.candidate import Candidate, Rejection, write_candidates
 from preceptor.data.example import Example, Origin, read_examples, write_examples
 from preceptor.errors import TeacherError
-from preceptor.llm.chat import Answer, Failure, FailureCause, Request, Teacher
+from preceptor.llm.calls.tally import SERVER_SIDE
+from preceptor.llm.chat import Answer, Failure, Request, Teacher
 from preceptor.store.atomic import write_json
 from preceptor.study import funnel
 from preceptor.study.asking import ask_until_read, structured
 from preceptor.study.diversity import diversity
 from preceptor.study.plan import Plan
 from preceptor.study.spec import MixArm, RepeatArm
-
-_SERVER_SIDE: frozenset[FailureCause] = frozenset(
-    ["rate_limited", "server_error", "timeout", "unreachable", "malformed"]
-)
-"""causes that lie with the server, not with what was asked"""
 
 
 def fill_arm(
@@ -128,7 +124,7 @@ def refuse_unanswered(answers: Sequence[Answer | Failure], teacher: str) -> None
         TeacherError: one or more calls failed so, after all retries.
     """
     causes = Counter(
-        one.cause for one in answers if isinstance(one, Failure) and one.cause in _SERVER_SIDE
+        one.cause for one in answers if isinstance(one, Failure) and one.cause in SERVER_SIDE
     )
     if causes:
         raise TeacherError(

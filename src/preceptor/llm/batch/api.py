@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from preceptor.errors import TeacherError
 from preceptor.llm.batch.rows import PATH
 from preceptor.llm.calls import replies
-from preceptor.llm.calls.connection import CONNECT_TIMEOUT
+from preceptor.llm.calls.connection import open_client
 from preceptor.llm.calls.line import FIRST_WAIT, LONGEST_ASKED_WAIT, LONGEST_WAIT
 from preceptor.llm.settings import EndpointSettings
 
@@ -83,10 +83,12 @@ class BatchApi:
     def __init__(
         self, settings: EndpointSettings, key: str | None, first_wait: float = FIRST_WAIT
     ) -> None:
+        import openai
+
         self._settings = settings
         self._key = key
         self._first_wait = first_wait
-        self._client = _client(settings, key)
+        self._client = open_client(settings, key, openai.OpenAI, openai.DefaultHttpxClient)
 
     def __enter__(self) -> Self:
         return self
@@ -245,23 +247,6 @@ class BatchApi:
             found=told.found,
             fix=f"{told.fix}; or leave out the teacher's batch, if the server has none",
         )
-
-
-def _client(settings: EndpointSettings, key: str | None) -> openai.OpenAI:
-    import openai
-
-    timeout = openai.Timeout(settings.timeout, connect=CONNECT_TIMEOUT)
-    # A proxy is for other machines, and a redirect would take examples elsewhere.
-    http = openai.DefaultHttpxClient(
-        trust_env=not settings.on_this_machine, follow_redirects=False, timeout=timeout
-    )
-    return openai.OpenAI(
-        api_key=key or "none",
-        base_url=settings.base_url,
-        http_client=http,
-        timeout=timeout,
-        max_retries=0,
-    )
 
 
 def _read(text: str, read: Callable[[Any], T]) -> T:

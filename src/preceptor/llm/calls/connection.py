@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from preceptor.llm.calls import replies
 from preceptor.llm.chat import Answer, Failure, Request
@@ -15,6 +15,7 @@ from preceptor.llm.settings import EndpointSettings
 if TYPE_CHECKING:
     import openai
 
+T = TypeVar("T")
 CONNECT_TIMEOUT = 10.0
 """seconds until an address that does not answer counts as unreachable"""
 
@@ -72,9 +73,13 @@ class Connection:
     """
 
     def __init__(self, settings: EndpointSettings, key: str | None) -> None:
+        import openai
+
         self._settings = settings
         self._key = key
-        self._client = _client(settings, key)
+        self._client = open_client(
+            settings, key, openai.AsyncOpenAI, openai.DefaultAsyncHttpxClient
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -144,18 +149,27 @@ class Connection:
         raise TryAgain(replies.exhausted(status, body), status, wait) from None
 
 
-def _client(settings: EndpointSettings, key: str | None) -> openai.AsyncOpenAI:
+def open_client(
+    settings: EndpointSettings, key: str | None, kind: Callable[..., T], http: Callable[..., Any]
+) -> T:
+    """A client of the SDK that goes nowhere else than the study says, and tries nothing again.
+
+    Args:
+        settings: the server and how to call it.
+        key: the API key, if the server needs one.
+        kind: the SDK's client, for asyncio or not.
+        http: the SDK's HTTP client that goes with it.
+    """
     import openai
 
     timeout = openai.Timeout(settings.timeout, connect=CONNECT_TIMEOUT)
-    # A proxy is for other machines; a redirect would take examples to where the study does not say.
-    http = openai.DefaultAsyncHttpxClient(
-        trust_env=not settings.on_this_machine, follow_redirects=False, timeout=timeout
-    )
-    return openai.AsyncOpenAI(
+    return kind(
         api_key=key or "none",
         base_url=settings.base_url,
-        http_client=http,
+        # A proxy is for other machines; a redirect would take examples elsewhere.
+        http_client=http(
+            trust_env=not settings.on_this_machine, follow_redirects=False, timeout=timeout
+        ),
         timeout=timeout,
         max_retries=0,
     )
