@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import secrets
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,16 +16,11 @@ from typing import Any, BinaryIO
 
 from preceptor.errors import TeacherError
 from preceptor.llm.cache import AnswerCache
-from preceptor.llm.cached import CachedTeacher, Deliver
-from preceptor.llm.calls.line import Line
-from preceptor.llm.chat import Request
 from preceptor.llm.requantise import RULE, fast_weights
-from preceptor.llm.settings import EmbeddedSettings, EndpointSettings
-from preceptor.store.fingerprint import file_hash, fingerprint
+from preceptor.llm.served import ServedTeacher, Server
+from preceptor.llm.settings import EmbeddedSettings
+from preceptor.store.fingerprint import file_hash
 
-TIMEOUT = 3600.0
-"""seconds of one call at most: nothing is paid by the minute here, and a large model is slow"""
-_SEED_RANGE = 2**31
 # libgomp's threads spin for milliseconds when they wait for each other, which brings work to
 # nearly a standstill where other processes want the cores too. 1,000 turns are some 13 us.
 # Measured on 2 cores: as fast as the default when alone (125 answer tokens/s), and 20 against
@@ -56,10 +48,8 @@ def model_of(settings: EmbeddedSettings, gguf: Path) -> dict[str, Any]:
     }
 
 
-class EmbeddedTeacher(CachedTeacher):
-    """A GGUF on this machine; its server starts with the first call that is not cached.
-
-    Sampling is seeded by the request itself, so that it repeats as well as llama.cpp allows.
+class EmbeddedTeacher(ServedTeacher):
+    """A GGUF on this machine, served by llama.cpp.
 
     Args:
         settings: the model and how it is served.
@@ -71,53 +61,21 @@ class EmbeddedTeacher(CachedTeacher):
     """
 
     def __init__(self, settings: EmbeddedSettings, gguf: Path, cache: AnswerCache) -> None:
-        super().__init__(gguf.stem, model_of(settings, gguf), settings.parameters, cache)
+        model = model_of(settings, gguf)
+        super().__init__(gguf.stem, model, settings.parameters, cache, concurrency=settings.slots)
         self._settings = settings
         self._gguf = gguf
-        self._server: _Server | None = None
-        self._answered: set[str] = set()
 
-    @property
-    def running(self) -> bool:
-        """Whether the server has been started."""
-        return self._server is not None
-
-    def close(self) -> None:
-        """Stop the server; a later call starts it again."""
-        if self._server is not None:
-            self._server.stop()
-            self._server = None
-        super().close()
-
-    def _call(self, requests: Sequence[Request], deliver: Deliver) -> None:
-        if self._server is None:
-            weights = fast_weights(self._gguf, self._model["weights"])
-            self._server = _Server(self._settings, weights)
-        spoken_to = self._spoken_to(self._server.address)
-        # Nobody else calls this server, and each of its slots serves one call.
-        line = Line(spoken_to, self._server.key, answered=self._answered, adapts=False)
-        try:
-            asyncio.run(line.call(map(_seeded, requests), deliver))
-        except TeacherError as error:
-            self._server.check(error)
-            raise
-
-    def _spoken_to(self, address: str) -> EndpointSettings:
-        return EndpointSettings(
-            engine="endpoint",
-            model=self.name,
-            base_url=f"{address}/v1",
-            key_env=None,
-            concurrency=self._settings.slots,
-            timeout=TIMEOUT,
-            retries=1,
-        )
+    def _start(self) -> Server:
+        weights = fast_weights(self._gguf, self._model["weights"])
+        return _Server(self._settings, weights, self.name)
 
 
 class _Server:
     """The process that serves the weights."""
 
-    def __init__(self, settings: EmbeddedSettings, weights: Path) -> None:
+    def __init__(self, settings: EmbeddedSettings, weights: Path, model: str) -> None:
+        self.model = model
         self._weights = weights
         self._log: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 - lives with the process
         self.key = secrets.token_urlsafe()
@@ -157,13 +115,13 @@ class _Server:
             raise self._died("llama.cpp cannot serve these weights")
         return line
 
-    def check(self, error: TeacherError) -> None:
-        """Raise a better error than ``error``, if the reason for it is that the server died."""
+    def death(self) -> TeacherError | None:
+        """Why the process has ended, if it has."""
         try:
             self._process.wait(timeout=1)
         except subprocess.TimeoutExpired:
-            return
-        raise self._died("llama.cpp stopped in the middle of its work") from error
+            return None
+        return self._died("llama.cpp stopped in the middle of its work")
 
     def stop(self) -> None:
         """End the process."""
@@ -183,14 +141,6 @@ class _Server:
             fix="try fewer slots or a smaller context if memory is short; otherwise check that"
             " this llama.cpp knows the model",
         )
-
-
-def _seeded(request: Request) -> Request:
-    if "seed" in request.parameters:
-        return request
-    told = [[message.role, message.content] for message in request.messages]
-    seed = int(fingerprint([told, request.sample])[:8], 16) % _SEED_RANGE
-    return replace(request, parameters={**request.parameters, "seed": seed})
 
 
 def _engine_version() -> str:

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from preceptor.errors import PreceptorError, TeacherError, WeightsError
+from preceptor.errors import PreceptorError, WeightsError
 from preceptor.llm.cache import AnswerCache
-from preceptor.llm.cached import CachedTeacher, Deliver
-from preceptor.llm.calls.line import Line
-from preceptor.llm.chat import Request
-from preceptor.llm.settings import EndpointSettings, VllmSettings
+from preceptor.llm.served import ServedTeacher, Server
+from preceptor.llm.settings import VllmSettings
 from preceptor.llm.vllm_server import VllmServer, check_gpu, find_vllm
 from preceptor.models import weights
 from preceptor.models.files import model_hash
-from preceptor.store.fingerprint import fingerprint
 
-TIMEOUT = 3600.0
-"""seconds of one call at most: nothing is paid by the minute here, and a queue is long"""
 _RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """that vLLM can be told to make room for (vllm/config/lora.py)"""
-_SEED_RANGE = 2**31
 
 
 def model_of(settings: VllmSettings, base_dir: Path) -> dict[str, Any]:
@@ -62,10 +53,8 @@ def problems(settings: VllmSettings, base_dir: Path) -> Iterator[str]:
     yield from _told("adapter", lambda: _rank(settings, base_dir))
 
 
-class VllmTeacher(CachedTeacher):
-    """Weights on this machine's GPUs; the server starts with the first call that is not cached.
-
-    Sampling is seeded by the request itself, so that it repeats as well as vLLM allows.
+class VllmTeacher(ServedTeacher):
+    """Weights on this machine's GPUs, served by vLLM.
 
     Args:
         settings: the model and how it is served.
@@ -78,47 +67,18 @@ class VllmTeacher(CachedTeacher):
     """
 
     def __init__(self, settings: VllmSettings, cache: AnswerCache, base_dir: Path) -> None:
-        name = Path(settings.adapter or settings.weights).name
-        super().__init__(name, model_of(settings, base_dir), settings.parameters, cache)
+        super().__init__(
+            Path(settings.adapter or settings.weights).name,
+            model_of(settings, base_dir),
+            settings.parameters,
+            cache,
+            concurrency=settings.concurrency,
+            salt=(settings.seed,),
+        )
         self._settings = settings
         self._base_dir = base_dir
-        self._server: VllmServer | None = None
-        self._answered: set[str] = set()
 
-    @property
-    def running(self) -> bool:
-        """Whether the server has been started."""
-        return self._server is not None
-
-    def close(self) -> None:
-        """Stop the server; a later call starts it again."""
-        if self._server is not None:
-            self._server.stop()
-            self._server = None
-        super().close()
-
-    def _call(self, requests: Sequence[Request], deliver: Deliver) -> None:
-        if self._server is None:
-            self._server = self._started()
-        # Nobody else calls this server, and it queues what it cannot take at once.
-        line = Line(
-            self._spoken_to(self._server),
-            self._server.key,
-            answered=self._answered,
-            adapts=False,
-        )
-        seeded = map(partial(_seeded, seed=self._settings.seed), requests)
-        try:
-            asyncio.run(line.call(seeded, deliver))
-        except TeacherError as error:
-            died = self._server.death()
-            if died is None:
-                raise
-            self._server.stop()
-            self._server = None
-            raise died from error
-
-    def _started(self) -> VllmServer:
+    def _start(self) -> Server:
         vllm = find_vllm()
         check_gpu(vllm)
         adapter = _adapter(self._settings, self._base_dir)
@@ -140,25 +100,6 @@ class VllmTeacher(CachedTeacher):
         }
         given = {name: value for name, value in options.items() if value is not None}
         return [str(folder), *(str(part) for name in given for part in (f"--{name}", given[name]))]
-
-    def _spoken_to(self, server: VllmServer) -> EndpointSettings:
-        return EndpointSettings(
-            engine="endpoint",
-            model=server.model,
-            base_url=f"{server.address}/v1",
-            key_env=None,
-            concurrency=self._settings.concurrency,
-            timeout=TIMEOUT,
-            retries=1,
-        )
-
-
-def _seeded(request: Request, seed: int) -> Request:
-    if "seed" in request.parameters:
-        return request
-    told = [[message.role, message.content] for message in request.messages]
-    own = int(fingerprint([told, request.sample, seed])[:8], 16) % _SEED_RANGE
-    return replace(request, parameters={**request.parameters, "seed": own})
 
 
 def _check_template(settings: VllmSettings, base_dir: Path) -> None:
