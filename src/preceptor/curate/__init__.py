@@ -1,7 +1,8 @@
 """What a made example must survive: one file per filter, each with typed settings.
 
 Every filter module has a settings class and ``make(settings, material)``, which gives a
-:class:`preceptor.curate.filter.Filter`. Adding a filter is one new file, one field of
+:class:`preceptor.curate.filter.Filter`; one that judges a row at a time is a
+:class:`preceptor.curate.filter.RowFilter` and writes one method. Adding a filter is one new file, one field of
 :class:`CurationSettings` and one line in ``FILTERS``.
 """
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
-from preceptor.curate.filter import Material
+from preceptor.curate.filter import Material, RowFilter
 from preceptor.data.candidate import Rejection
 from preceptor.data.example import Example
 from preceptor.data.sampling import allot, label_counts, label_of
@@ -41,7 +40,7 @@ class BalanceSettings(Settings):
     your own (`{yes: 0.6, no: 0.3, maybe: 0.1}`; a label that is left out gets none)"""
 
 
-class BalanceFilter:
+class BalanceFilter(RowFilter):
     """Counts what it let pass of every label, against the label's quota."""
 
     def __init__(self, settings: BalanceSettings, material: Material) -> None:
@@ -49,15 +48,9 @@ class BalanceFilter:
         self._wanted = material.wanted
         self._passed: Counter[str] = Counter()
 
-    def judge(self, examples: Sequence[Example]) -> list[Rejection | None]:
-        """Reject, in order, what comes after its label's quota is full."""
-        return [self._judge(label_of(example)) for example in examples]
-
-    def lacking(self) -> dict[str, int]:
-        """How many rows of each label are still wanted."""
-        return {label: quota - self._passed[label] for label, quota in self.quotas.items()}
-
-    def _judge(self, label: str) -> Rejection | None:
+    def verdict(self, example: Example) -> Rejection | None:
+        """Reject what comes after its label's quota is full."""
+        label = label_of(example)
         quota = self.quotas.get(label, 0)
         if self._passed[label] < quota:
             self._passed[label] += 1
@@ -65,6 +58,10 @@ class BalanceFilter:
         detail = f"{label}: {quota} of the {self._wanted} rows wanted, and they are there"
         figures = {"quota": float(quota), "wanted": float(self._wanted)}
         return Rejection("over its share", detail, figures)
+
+    def lacking(self) -> dict[str, int]:
+        """How many rows of each label are still wanted."""
+        return {label: quota - self._passed[label] for label, quota in self.quotas.items()}
 
 
 def quotas(settings: BalanceSettings, material: Material) -> dict[str, int]:

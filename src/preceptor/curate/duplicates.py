@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from preceptor.curate.filter import Material
+from preceptor.curate.filter import Material, RowFilter
 from preceptor.data.candidate import Rejection
 from preceptor.data.example import Example
 from preceptor.data.words import normalise
@@ -16,17 +14,14 @@ class DuplicatesSettings(Settings):
     set or were made before. An unchanged rewrite is one of these."""
 
 
-class DuplicatesFilter:
+class DuplicatesFilter(RowFilter):
     """Remembers the inputs of the human examples and of everything that reached it."""
 
     def __init__(self, settings: DuplicatesSettings, material: Material) -> None:
         self._seen = {_key(example): example.id for example in material.human}
 
-    def judge(self, examples: Sequence[Example]) -> list[Rejection | None]:
+    def verdict(self, example: Example) -> Rejection | None:
         """Reject what was seen, naming where."""
-        return [self._judge(example) for example in examples]
-
-    def _judge(self, example: Example) -> Rejection | None:
         twin = self._seen.setdefault(_key(example), example.id)
         return None if twin == example.id else Rejection("duplicate", f"same as {twin}")
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal
 
 from preceptor.curate.fields import Originals
-from preceptor.curate.filter import Material
+from preceptor.curate.filter import Material, RowFilter
 from preceptor.curate.negations import Negations, negation_changes, negations_of
 from preceptor.curate.numbers import Numbers, number_changes, numbers_of
 from preceptor.data.candidate import Rejection
@@ -30,18 +29,15 @@ class FactsSettings(Settings):
     that can say the same ("failed to", "unable") may stand for one"""
 
 
-class FactsFilter:
+class FactsFilter(RowFilter):
     """Compares every field of a rewrite to the one that it was made from."""
 
     def __init__(self, settings: FactsSettings, material: Material) -> None:
         self._settings = settings
         self._originals = Originals(material.human)
 
-    def judge(self, examples: Sequence[Example]) -> list[Rejection | None]:
+    def verdict(self, example: Example) -> Rejection | None:
         """Reject changed facts, with what was lost and what is new."""
-        return [self._judge(example) for example in examples]
-
-    def _judge(self, example: Example) -> Rejection | None:
         fields = [one for one in self._originals.reworded(example) if one.original != one.text]
         for field in fields:
             found = changed(field.original, field.text, self._settings)

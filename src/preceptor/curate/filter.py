@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,3 +55,15 @@ class Filter(Protocol):
         Gets only what every filter before let pass.
         """
         ...
+
+
+class RowFilter(ABC):
+    """A filter that judges one example at a time, in order."""
+
+    @abstractmethod
+    def verdict(self, example: Example) -> Rejection | None:
+        """Why this example is rejected; None lets it pass."""
+
+    def judge(self, examples: Sequence[Example]) -> list[Rejection | None]:
+        """A verdict for each example of a round, in order; None lets it pass."""
+        return [self.verdict(example) for example in examples]

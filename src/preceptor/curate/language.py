@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import Field
 
 from preceptor.curate.fields import TakenOver, texts_of
-from preceptor.curate.filter import Material
+from preceptor.curate.filter import Material, RowFilter
 from preceptor.data.candidate import Rejection
 from preceptor.data.example import Example
 from preceptor.errors import SpecError
@@ -33,7 +33,7 @@ class LanguageSettings(Settings):
     """shorter texts are not judged"""
 
 
-class LanguageFilter:
+class LanguageFilter(RowFilter):
     """Tells languages by py3langid (Lui and Baldwin, 2012), whose model is in its wheel."""
 
     def __init__(self, settings: LanguageSettings, material: Material) -> None:
@@ -43,11 +43,8 @@ class LanguageFilter:
         human = [text for one in material.human for text in texts_of(one).values()]
         self._wanted = set(settings.languages or self._languages(human))
 
-    def judge(self, examples: Sequence[Example]) -> list[Rejection | None]:
+    def verdict(self, example: Example) -> Rejection | None:
         """Reject what is hardly in a wanted language, with the language that it seems to be."""
-        return [self._judge(example) for example in examples]
-
-    def _judge(self, example: Example) -> Rejection | None:
         for name, text in self._taken_over.written(example).items():
             if not self._is_long(text):
                 continue

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from preceptor.curate.fields import TakenOver, texts_of
-from preceptor.curate.filter import Material
+from preceptor.curate.filter import Material, RowFilter
 from preceptor.data.candidate import Rejection
 from preceptor.data.example import Example
 from preceptor.data.words import normalise
@@ -26,7 +26,7 @@ class LengthSettings(Settings):
     texts lie well inside those of their kind"""
 
 
-class LengthFilter:
+class LengthFilter(RowFilter):
     """Knows how many words every field of the human examples has."""
 
     def __init__(self, settings: LengthSettings, material: Material) -> None:
@@ -37,11 +37,8 @@ class LengthFilter:
                 lengths.setdefault(name, []).append(_words(text))
         self._limits = {name: _limits(several, settings) for name, several in lengths.items()}
 
-    def judge(self, examples: Sequence[Example]) -> list[Rejection | None]:
+    def verdict(self, example: Example) -> Rejection | None:
         """Reject outliers, with their words and the limits."""
-        return [self._judge(example) for example in examples]
-
-    def _judge(self, example: Example) -> Rejection | None:
         for name, text in self._taken_over.written(example).items():
             words = _words(text)
             shortest, longest = self._limits.get(name, (0.0, float("inf")))

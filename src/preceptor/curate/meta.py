@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from preceptor.curate.fields import TakenOver, texts_of
-from preceptor.curate.filter import Material
+from preceptor.curate.filter import Material, RowFilter
 from preceptor.curate.signs import Sign, signs
 from preceptor.data.candidate import Rejection
 from preceptor.data.example import Example
@@ -31,7 +31,7 @@ class MetaSettings(Settings):
     is not looked for"""
 
 
-class MetaFilter:
+class MetaFilter(RowFilter):
     """Looks for all signs that are not the human examples' own style."""
 
     def __init__(self, settings: MetaSettings, material: Material) -> None:
@@ -41,11 +41,8 @@ class MetaFilter:
         usual = max(_ALONE, settings.style * len(human))
         self._signs = {name: sign for name, sign in found.items() if _count(sign, human) < usual}
 
-    def judge(self, examples: Sequence[Example]) -> list[Rejection | None]:
+    def verdict(self, example: Example) -> Rejection | None:
         """Reject on the first sign in a field that was not taken over from a human example."""
-        return [self._judge(example) for example in examples]
-
-    def _judge(self, example: Example) -> Rejection | None:
         for text in self._taken_over.written(example).values():
             for reason, find in self._signs.values():
                 shown = find(text)

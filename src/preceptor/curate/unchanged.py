@@ -9,7 +9,7 @@ from difflib import SequenceMatcher
 from pydantic import Field
 
 from preceptor.curate.fields import Originals
-from preceptor.curate.filter import Material
+from preceptor.curate.filter import Material, RowFilter
 from preceptor.data.candidate import Rejection
 from preceptor.data.example import Example
 from preceptor.data.words import normalise
@@ -25,18 +25,15 @@ class UnchangedSettings(Settings):
     a slip of the pen rather than other words. 0 rejects copies alone"""
 
 
-class UnchangedFilter:
+class UnchangedFilter(RowFilter):
     """Compares every field of a rewrite to the one that it was made from."""
 
     def __init__(self, settings: UnchangedSettings, material: Material) -> None:
         self._share = settings.share
         self._originals = Originals(material.human)
 
-    def judge(self, examples: Sequence[Example]) -> list[Rejection | None]:
+    def verdict(self, example: Example) -> Rejection | None:
         """Reject copies, with the share of words that changed."""
-        return [self._judge(example) for example in examples]
-
-    def _judge(self, example: Example) -> Rejection | None:
         shares: dict[str, float] = {}
         for field in self._originals.reworded(example):
             before, after = normalise(field.original).split(), normalise(field.text).split()

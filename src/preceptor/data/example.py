@@ -44,6 +44,8 @@ class Example:
         extra: what a model must not see at test time (a long answer, an annotator's
             prediction): rewriting reads it, a prompt never does.
         origin: who made it.
+        soft: a teacher's probability of every label, by label, adding up to 1; empty where none
+            was given. Students that distil learn from it.
     """
 
     id: str
@@ -52,9 +54,13 @@ class Example:
     references: tuple[str, ...] = ()
     extra: Mapping[str, str] = field(default_factory=dict)
     origin: Origin = HUMAN
+    soft: Mapping[str, float] = field(default_factory=dict)
 
 
-COLUMNS = ("id", "inputs", "target", "references", "extra", "teacher", "operation", "parents")
+COLUMNS = (
+    *("id", "inputs", "target", "references", "extra"),
+    *("teacher", "operation", "parents", "soft"),
+)
 
 
 def to_row(example: Example) -> dict[str, Any]:
@@ -68,6 +74,7 @@ def to_row(example: Example) -> dict[str, Any]:
         "teacher": example.origin.teacher,
         "operation": example.origin.operation,
         "parents": list(example.origin.parents),
+        "soft": json.dumps(dict(example.soft), ensure_ascii=False),
     }
 
 
@@ -80,6 +87,7 @@ def from_row(row: Mapping[str, Any]) -> Example:
         references=tuple(row["references"]),
         extra=json.loads(row["extra"]),
         origin=Origin(row["teacher"], row["operation"], tuple(row["parents"])),
+        soft=json.loads(row.get("soft") or "{}"),
     )
 
 

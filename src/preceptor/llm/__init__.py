@@ -54,7 +54,8 @@ def _account(settings: AnyTeacher, name: str, ledger: Path | None) -> Account:
     priced = quote(settings)
     limit = settings.limit if isinstance(settings, EndpointSettings) else None
     book = Ledger(ledger) if ledger else None
-    return Account(priced.price if priced else None, limit, book, name)
+    price, full = (priced.price, priced.full) if priced else (None, None)
+    return Account(price, limit, book, name, full)
 
 
 def _opened(settings: AnyTeacher, cache: AnswerCache, base_dir: Path) -> CachedTeacher:

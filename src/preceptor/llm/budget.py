@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from preceptor.errors import LimitError, TeacherError
-from preceptor.llm.chat import Answer, Failure, Request
+from preceptor.llm.chat import Answer, Failure, Request, Usage
 from preceptor.llm.ledger import Ledger
 from preceptor.llm.settings import ANSWER_LIMITS, Limit, Price
 
@@ -47,6 +47,8 @@ class Account:
 
     Args:
         price: what tokens cost, if that is known.
+        full: what they cost outside of batches, where `price` is that of batches. Any request
+            may come to be called at once, so that it is set aside at this price.
         limit: what the study allows; nothing is limited without it.
         ledger: the run's record; without one, the calls of this object alone are counted.
         name: the teacher's name in the study, for messages.
@@ -61,8 +63,10 @@ class Account:
         limit: Limit | None = None,
         ledger: Ledger | None = None,
         name: str = "NAME",
+        full: Price | None = None,
     ) -> None:
         self.price = price
+        self.full = full or price
         self._limits = {} if limit is None else limit.model_dump(exclude_none=True)
         self._ledger = ledger
         self._name = name
@@ -70,10 +74,7 @@ class Account:
         self.spent = Outlay()
         check_price(limit, price, name)
         if ledger is not None:
-            paid = ledger.paid
-            self.spent = self._worth(
-                paid["calls"], paid["prompt_tokens"], paid["completion_tokens"]
-            )
+            self.spent = self._worth(Usage(**dict[str, Any](ledger.paid)))
 
     def hold(self, request: Request) -> Outlay | None:
         """Set aside what a call can take at most; None where the limit does not allow it."""
@@ -86,7 +87,9 @@ class Account:
     def pay(self, key: str, outcome: Answer | Failure, held: Outlay) -> None:
         """Count a call that came to its end, in place of what was set aside for it."""
         self._held -= held
-        self.spent += self._worth(1, outcome.prompt_tokens, outcome.completion_tokens)
+        self.spent += self._one(
+            outcome.prompt_tokens, outcome.completion_tokens, outcome.full_price
+        )
         if self._ledger is not None:
             self._ledger.pay(key, outcome)
 
@@ -119,7 +122,7 @@ class Account:
         reasons = ", ".join(f"{name} by {asdict(most)[name]:,.6g} at most" for name in passed)
         raise LimitError(
             f"the limit of what the teacher {self._name} may be paid is reached ({told})",
-            found=f"{self.told()} in this run; one call more adds to {reasons}",
+            found=f"{self.told()} {self._since}; one call more adds to {reasons}",
             fix="all answers so far are kept. Raise "
             + " and ".join(f"teachers.{self._name}.limit.{name}" for name in passed)
             + " in the study (or with --set) and give the same command again: it continues",
@@ -136,9 +139,26 @@ class Account:
         then = asdict(self.spent + self._held + more)
         return [name for name, most in self._limits.items() if then[name] > most]
 
-    def _worth(self, calls: int, prompt_tokens: int, answer_tokens: int) -> Outlay:
-        cost = self.price.of(prompt_tokens, answer_tokens) if self.price else 0.0
-        return Outlay(calls, prompt_tokens + answer_tokens, cost)
+    @property
+    def _since(self) -> str:
+        return "in this run" if self._ledger else "since this start"
+
+    def _one(self, prompt_tokens: int, answer_tokens: int, full_price: bool) -> Outlay:
+        """What one call takes."""
+        full = (prompt_tokens, answer_tokens) if full_price else (0, 0)
+        return self._worth(
+            Usage(
+                calls=1,
+                prompt_tokens=prompt_tokens,
+                completion_tokens=answer_tokens,
+                full_prompt_tokens=full[0],
+                full_completion_tokens=full[1],
+            )
+        )
+
+    def _worth(self, used: Usage) -> Outlay:
+        cost = used.priced(self.price, self.full).cost or 0.0
+        return Outlay(used.calls, used.prompt_tokens + used.completion_tokens, cost)
 
     def _most(self, request: Request) -> Outlay:
         if not {"tokens", "cost"} & set(self._limits):
@@ -147,7 +167,7 @@ class Account:
         # A schema is written into the prompt by some servers.
         schema = len(str(request.parameters.get("response_format", "")).encode())
         prompt = text + schema + _PER_MESSAGE * (len(request.messages) + 1)
-        return self._worth(1, prompt, _longest(request.parameters))
+        return self._one(prompt, _longest(request.parameters), full_price=True)
 
 
 def check_price(limit: Limit | None, price: Price | None, name: str) -> None:

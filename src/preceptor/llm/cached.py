@@ -59,7 +59,8 @@ class CachedTeacher(ABC):
     def usage(self) -> Usage:
         """What was asked so far, and what its answers cost, whenever they were paid."""
         used = Usage(**dict[str, Any](self._books.counts), seconds=self._seconds)
-        return used.priced(self._books.account.price)
+        account = self._books.account
+        return used.priced(account.price, account.full)
 
     def charge(self, account: Account) -> None:
         """Have calls counted in this account, and refused where its limit does not allow them."""

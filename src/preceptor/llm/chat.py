@@ -57,6 +57,7 @@ class Answer:
         completion_tokens: tokens of the answer, likewise.
         seconds: time of the call; of the original call where it came from the cache.
         cached: whether it came from the cache.
+        full_price: whether a teacher that asks in batches called for it at once, outside of them.
     """
 
     text: str
@@ -64,6 +65,7 @@ class Answer:
     completion_tokens: int
     seconds: float
     cached: bool
+    full_price: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +77,14 @@ class Failure:
         detail: the server's words or the broken text.
         prompt_tokens: tokens that were paid all the same (a truncated answer), if told.
         completion_tokens: likewise.
+        full_price: as of an answer.
     """
 
     cause: FailureCause
     detail: str
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    full_price: bool = False
 
 
 _COUNTS = (
@@ -91,6 +95,8 @@ _COUNTS = (
     "completion_tokens",
     "cached_prompt_tokens",
     "cached_completion_tokens",
+    "full_prompt_tokens",
+    "full_completion_tokens",
     "seconds",
 )
 
@@ -115,6 +121,9 @@ class Usage:
         completion_tokens: tokens of the answers, likewise.
         cached_prompt_tokens: how many of them were paid before and stood in the cache.
         cached_completion_tokens: likewise.
+        full_prompt_tokens: how many of them a teacher that asks in batches paid in full, since
+            it called at once. Of what stood in the cache that is not known, and none counts so.
+        full_completion_tokens: likewise.
         seconds: wall-clock time in which calls were running.
         cost: price of all these tokens; None where the study names no price.
         cached_cost: the part of it that was paid before.
@@ -128,6 +137,8 @@ class Usage:
     completion_tokens: int = 0
     cached_prompt_tokens: int = 0
     cached_completion_tokens: int = 0
+    full_prompt_tokens: int = 0
+    full_completion_tokens: int = 0
     seconds: float = 0.0
     cost: float | None = None
     cached_cost: float | None = None
@@ -151,13 +162,20 @@ class Usage:
             currency=self.currency,
         )
 
-    def priced(self, price: Price | None) -> Usage:
-        """The same with its costs, as far as a price is known."""
+    def priced(self, price: Price | None, full: Price | None = None) -> Usage:
+        """The same with its costs, as far as a price is known.
+
+        Args:
+            price: of a token.
+            full: of one outside of batches, where that is another.
+        """
         if price is None:
             return self
+        at_once = (self.full_prompt_tokens, self.full_completion_tokens)
+        rest = (self.prompt_tokens - at_once[0], self.completion_tokens - at_once[1])
         return replace(
             self,
-            cost=price.of(self.prompt_tokens, self.completion_tokens),
+            cost=price.of(*rest) + (full or price).of(*at_once),
             cached_cost=price.of(self.cached_prompt_tokens, self.cached_completion_tokens),
             currency=price.currency,
         )

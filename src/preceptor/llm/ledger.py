@@ -102,6 +102,7 @@ def _line(key: str, outcome: Answer | Failure, paid: bool) -> dict[str, Any]:
         "prompt_tokens": outcome.prompt_tokens,
         "completion_tokens": outcome.completion_tokens,
         "failure": outcome.cause if isinstance(outcome, Failure) else "",
+        "full_price": outcome.full_price,
     }
 
 
@@ -113,6 +114,8 @@ def _counts(line: Mapping[str, Any]) -> dict[str, int]:
         "prompt_tokens": prompt,
         "completion_tokens": completion,
     }
+    if line.get("full_price"):  # earlier versions did not say
+        counts |= {"full_prompt_tokens": prompt, "full_completion_tokens": completion}
     if line["paid"]:
         return counts
     return {**counts, "cached_prompt_tokens": prompt, "cached_completion_tokens": completion}

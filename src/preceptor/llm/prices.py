@@ -19,10 +19,12 @@ class Quote:
 
     Attributes:
         price: per million tokens.
+        full: the same of a call that a teacher with batches makes at once; otherwise no other.
         source: "the study", or the library with its version and the names it goes by.
     """
 
     price: Price
+    full: Price
     source: str
 
     def as_dict(self) -> dict[str, Any]:
@@ -41,13 +43,13 @@ def quote(settings: AnyTeacher) -> Quote | None:
         return None
     found = None
     if settings.price is not None:
-        found = Quote(settings.price, "the study")
+        found = Quote(settings.price, settings.price, "the study")
     elif not settings.on_this_machine:
         found = _listed(settings.base_url, settings.model)
     if found is None or settings.batch is None:
         return found
     source = f"{found.source}, times {settings.batch.price_factor:g} in batches"
-    return Quote(settings.paid(found.price), source)
+    return Quote(settings.paid(found.full), found.full, source)
 
 
 @lru_cache
@@ -65,4 +67,4 @@ def _listed(base_url: str, model: str) -> Quote | None:
         output=round(float(found.output_price) * per_million, 6),
     )
     names = f"{found.provider.id}, {found.model.id}"
-    return Quote(price, f"genai-prices {version('genai-prices')}: {names}")
+    return Quote(price, price, f"genai-prices {version('genai-prices')}: {names}")

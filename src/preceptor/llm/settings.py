@@ -17,6 +17,9 @@ from pydantic import (
 )
 
 from preceptor.settings import Settings
+from preceptor.tune.methods import MethodSettings
+from preceptor.tune.methods.lora import LoraSettings
+from preceptor.tune.settings import Budget, FitSettings
 
 _OWN = ("messages", "model", "n", "stream", "tools")
 
@@ -57,7 +60,8 @@ class Limit(Settings):
     """What a teacher may be paid in one run folder, by all starts of its run together.
 
     The run stops before a limit is passed and keeps all answers; raised, it continues. What the
-    cache answers costs nothing and is not counted. `preview` counts each of its starts anew.
+    cache answers costs nothing and is not counted. `preview` holds it too, for all arms together,
+    but counts each of its starts anew and apart from runs.
     """
 
     calls: int | None = Field(None, ge=1)
@@ -79,8 +83,7 @@ class BatchSettings(Settings):
     poll: float = Field(60.0, gt=0)
     """seconds between two looks at a batch at most"""
     least: int = Field(10, ge=1)
-    """fewer requests than this are called at once: a batch may take hours. They cost the full price
-    and are counted at that of batches"""
+    """fewer requests than this are called at once, at the full price: a batch may take hours"""
     requests: int = Field(50_000, ge=1, le=50_000)
     """of one batch at most; fewer than the 50,000 that OpenAI takes where the account's limit of
     queued tokens is small"""
@@ -217,5 +220,42 @@ class VllmSettings(Settings):
     """the model that a paper used, where this one is a substitute for it; the report says so"""
 
 
-AnyTeacher = EndpointSettings | EmbeddedSettings | VllmSettings
+class TunedSettings(Settings):
+    """A decoder that is tuned on the human examples first, and then annotates or creates (Kaddour
+    and Liu, figure 1, steps 1 and 2). Every operation, and every seed, has a tuning of its own,
+    which the run keeps."""
+
+    engine: Literal["tuned"]
+    weights: str = "smollm2"
+    """what is tuned: a known package, a folder, a GGUF file, or a hub id"""
+    method: Annotated[
+        MethodSettings,
+        BeforeValidator(lambda value: {"name": value} if isinstance(value, str) else value),
+    ] = LoraSettings()
+    """how its weights move, as a student's"""
+    fit: FitSettings = FitSettings()
+    budget: Budget = Budget(epochs=4)
+    """how long it is tuned"""
+    human: int | float | None = Field(None, gt=0)
+    """on how many of the human training examples: a number (125), or a share below 1 (0.05, the
+    paper's); all if not given. The first of each label's in the seed's order, so that a larger
+    number holds a smaller one's examples"""
+    validation: float = Field(0.2, ge=0, lt=1)
+    """the share of these that is kept out of its tuning to choose the update it ends with (the
+    paper's validation examples come out of the same few); 0 takes the last update"""
+    load_in_4bit: bool = False
+    """hold its frozen weights in 4 bits, as a student's `load_in_4bit`"""
+    tuned_from: str | None = None
+    """take what an earlier run tuned, in place of tuning: its folder `RUN/teachers/NAME`"""
+    serve: Literal["process", "vllm"] = "process"
+    """what lets it write: this process, in batches sorted by length, or vLLM with the adapter"""
+    parameters: Parameters = Field({"temperature": 1.0, "max_tokens": 256})
+    """of its sampling: temperature, top_p, top_k, max_tokens, seed"""
+    batch_tokens: int = Field(16_384, ge=16)
+    """tokens of a batch without gradients, padding and answers included"""
+    stands_for: str | None = None
+    """the model that a paper used, where this one is a substitute for it; the report says so"""
+
+
+AnyTeacher = EndpointSettings | EmbeddedSettings | VllmSettings | TunedSettings
 TeacherSettings = Annotated[AnyTeacher, Field(discriminator="engine")]

@@ -62,6 +62,8 @@ class Books:
             counts[name] += number
             if prefix:
                 counts[prefix + name] += number
+            if outcome.full_price:
+                counts["full_" + name] += number
 
 
 class Waiting(Sequence[Request]):

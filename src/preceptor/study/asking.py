@@ -18,6 +18,18 @@ from preceptor.tasks.choice import ChoiceTask
 Outcome = Answer | Failure
 
 
+def tries_schema(arm: AnyOperation, task: ChoiceTask, base_dir: Path) -> bool:
+    """Whether the arm would ask by a JSON schema, and so tries whether the server can.
+
+    Raises:
+        SpecError: the arm's prompt cannot be read.
+    """
+    if arm.structured != "auto":
+        return arm.structured == "on"
+    # A lone text needs no frame.
+    return len(arm.keys(task)) > 1 and arm.may_ask_by_schema(base_dir)
+
+
 def structured(arm: AnyOperation, task: ChoiceTask, teacher: Teacher, base_dir: Path) -> bool:
     """Whether the arm's calls carry a JSON schema; asks the teacher's server where that matters.
 
@@ -25,15 +37,11 @@ def structured(arm: AnyOperation, task: ChoiceTask, teacher: Teacher, base_dir: 
         TeacherError: the arm wants it and the server cannot, or did not answer.
         SpecError: the arm's prompt cannot be read.
     """
-    if arm.structured == "off":
-        return False
-    auto = arm.structured == "auto"
-    # A lone text needs no frame.
-    if auto and (len(arm.keys(task)) == 1 or not arm.may_ask_by_schema(base_dir)):
+    if not tries_schema(arm, task, base_dir):
         return False
     if takes_schema(teacher):
         return True
-    if auto:
+    if arm.structured == "auto":
         return False
     raise TeacherError(
         "the teacher's server does not write by a JSON schema",

@@ -213,7 +213,7 @@ def _used(plan: Plan, name: str) -> dict[str, Any]:
     if whole is None:  # a folder that an earlier version made, or a run that asked nothing
         return asdict(parts)
     priced = quote(plan.study.teachers[name])
-    used = whole.priced(priced.price if priced else None)
+    used = whole.priced(priced.price, priced.full) if priced else whole
     return asdict(replace(used, seconds=parts.seconds))
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator
 
 from preceptor.augment import AnyOperation
+from preceptor.augment.annotate import AnnotateSettings
 from preceptor.augment.create import CreateSettings
 from preceptor.augment.operation import Amount
 from preceptor.augment.rewrite import RewriteSettings
@@ -31,10 +32,15 @@ def _named(key: str, kinds: Any) -> BeforeValidator:
     )
 
 
+HumanShare = Annotated[int | float | None, Field(gt=0)]
+
+
 class NoneArm(Settings):
     """The human examples alone."""
 
     operation: Literal["none"]
+    human: HumanShare = None
+    """only so many of them: a number, or a share below 1 (0.05)"""
 
 
 class RepeatArm(Settings):
@@ -43,6 +49,19 @@ class RepeatArm(Settings):
     operation: Literal["repeat"]
     amount: Amount = "1x"
     """how many repeated rows beside the human ones"""
+    human: HumanShare = None
+    """hold only so many of the human examples: a number, or a share below 1 (0.05)"""
+
+
+class GoldArm(Settings):
+    """Texts of the pool with their true labels, which nothing else may see: the ceiling of what
+    annotation can reach."""
+
+    operation: Literal["gold"]
+    amount: Amount = "1x"
+    """how many rows beside the human ones"""
+    human: HumanShare = None
+    """hold only so many of the human examples: a number, or a share below 1 (0.05)"""
 
 
 class MixArm(Settings):
@@ -56,14 +75,32 @@ class MixArm(Settings):
             json_schema_input_type=list[str] | dict[str, Amount | None],
         ),
     ] = Field(min_length=1)
-    """names of other arms, all their made rows; or a mapping of name to amount"""
+    """names of other arms, all their made rows; or a mapping of name to amount: the first so
+    many, so that amounts of one arm make a curve"""
+    human: HumanShare = None
+    """hold only so many of the human examples beside them: a number, or a share below 1"""
 
 
 _Arms = Annotated[
-    NoneArm | RepeatArm | RewriteSettings | CreateSettings | MixArm,
+    NoneArm | RepeatArm | GoldArm | RewriteSettings | CreateSettings | AnnotateSettings | MixArm,
     Field(discriminator="operation"),
 ]
 ArmSettings = Annotated[_Arms, _named("operation", _Arms)]
+
+
+class Distillation(Settings):
+    """Learn from a teacher's probabilities as well as from its labels (Hinton, Vinyals and Dean,
+    Distilling the Knowledge in a Neural Network, 2015)."""
+
+    teacher: str | None = None
+    """of a decoder or seq2seq student: the tuned teacher (with the student's vocabulary) whose
+    probabilities of the next token it learns, at every supervised token. A classifier needs none:
+    it learns the probabilities that annotated rows keep"""
+    temperature: float = Field(1.0, gt=0)
+    """both sides' logits are divided by it; the soft loss is multiplied by its square, so that
+    its gradient keeps its size (section 2.1)"""
+    weight: float = Field(0.5, gt=0, le=1)
+    """share of the soft loss; the rest is the loss of the hard labels"""
 
 
 class StudentSettings(Settings):
@@ -87,6 +124,8 @@ class StudentSettings(Settings):
     """train it on these arms only"""
     seeds: int | None = Field(None, ge=1)
     """train it under the first so many seeds only"""
+    distill: Distillation | None = None
+    """learn a teacher's probabilities too"""
 
 
 class WritingStudent(StudentSettings):
@@ -229,7 +268,7 @@ class Study(Settings):
     def readings(self, student: str) -> tuple[str, ...]:
         """How a student's predictions come about; the first is what comparisons rest on."""
         if not isinstance(self.task, ChoiceTask):
-            return ("next_token",)
+            return self.task.score_by
         one = self.students[student]
         return one.readings if isinstance(one, WritingStudent) else ("classifier",)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from preceptor.tasks.task import Task
 
@@ -32,6 +32,12 @@ class TextTask(Task):
     """what a decoder or seq2seq student writes; `{answer}` stands for the answer"""
     loss: Literal["answer", "all"] = "answer"
     """train a decoder on the answer's tokens alone, or on all tokens"""
+    score_by: Annotated[tuple[Literal["next_token", "generation"], ...], Field(min_length=1)] = (
+        "next_token",
+    )
+    """how a student is scored: how well it foresees the answers (`next_token`: perplexity and
+    next-token accuracy), or what it writes, held against the references (`generation`: BLEU,
+    chrF, ROUGE, exact match). The first is the one that comparisons rest on"""
 
     @field_validator("answer")
     @classmethod

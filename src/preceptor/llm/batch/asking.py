@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from preceptor.llm.batch.api import BatchApi
 from preceptor.llm.batch.collect import Collector, Open
 from preceptor.llm.batch.errand import Errand
 from preceptor.llm.batch.files import BatchFolder
+from preceptor.llm.budget import Account
 from preceptor.llm.cache import AnswerCache
 from preceptor.llm.cached import Deliver
 from preceptor.llm.calls.line import FIRST_WAIT
@@ -28,7 +30,8 @@ class BatchTeacher(EndpointTeacher):
     it is sent, and the next run that wants one of its answers waits for it again.
 
     Costs are counted at the price of batches, those of the few calls that are made at once
-    (fewer than ``batch.least`` of a round) among them.
+    (fewer than ``batch.least`` of a round) in full. How an answer in the cache was paid is not
+    kept: it counts at the price of batches.
 
     Args:
         settings: the server and how to call it.
@@ -49,6 +52,7 @@ class BatchTeacher(EndpointTeacher):
     ) -> None:
         price = None if settings.price is None else settings.paid(settings.price)
         super().__init__(settings.model_copy(update={"price": price}), cache, first_wait=first_wait)
+        self.charge(Account(price, full=settings.price))
         self._batch = settings.batch or BatchSettings()
         self._most_bytes = most_bytes
         root = cache.path.parent / "batches"
@@ -68,7 +72,10 @@ class BatchTeacher(EndpointTeacher):
         left = [places[key] for key in self._in_batches(wanted)]
         if left:
             few = [taken[place] for place in left]
-            super()._call(few, lambda number, outcome: deliver(left[number], outcome))
+            super()._call(
+                few,
+                lambda number, outcome: deliver(left[number], replace(outcome, full_price=True)),
+            )
 
     def _in_batches(self, wanted: Open) -> list[str]:
         settings, folder = self._settings, self._folder
