@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from preceptor.data.example import Example
-from preceptor.data.sampling import allot
+from preceptor.data.sampling import allot, subset
 from preceptor.data.splits import DataSettings, Limit, Splits, check_labels, draw
 from preceptor.errors import DataError
 
@@ -136,3 +136,58 @@ def test_a_split_with_one_label_or_none_and_a_row_without():
 def test_all_label_problems_at_once():
     error = refused(test=some("test", yes=3), validation=some("validation", ja=3, nein=2))
     assert str(error).startswith("the data: 3 problems")
+
+
+def test_fewer_rows_than_labels_are_refused_with_the_number_needed():
+    labels = [f"intent {n}" for n in range(151)]
+    whole = [Example(f"{label}-{n}", {"text": label}, label) for label in labels for n in range(9)]
+    given = Splits(whole, whole, whole)
+    with pytest.raises(DataError) as error:
+        check_labels(draw(given, 0, DataSettings(train=Limit(limit=125))), labels)
+    assert error.value.what == "fewer labelled rows than labels"
+    assert "125 rows for 151 labels: 26 labels have no example (intent " in error.value.found
+    assert "at least 151" in error.value.expected
+    assert "data.train.per_label: 1" in error.value.fix
+    assert check_labels(draw(given, 0, DataSettings(train=Limit(per_label=1))), labels) == []
+
+
+COUNTS = {"yes": 60, "no": 30, "maybe": 10}
+
+
+@pytest.mark.parametrize("salt", ["a", "b"])
+def test_a_larger_subset_contains_a_smaller_one_and_labels_are_in_proportion(salt):
+    examples = some("train", **COUNTS)
+    before = set()
+    for count in range(1, 101):
+        taken = subset(examples, count, salt, "label")
+        now = {example.id for example in taken}
+        assert len(now) == count
+        assert before < now
+        counts = labels_of(taken)
+        if count >= 10:
+            assert all(abs(counts[key] - count * COUNTS[key] / 100) <= 1 for key in COUNTS)
+        if count >= 3:
+            assert set(counts) == set(COUNTS)
+        before = now
+    assert labels_of(subset(examples, 20, salt, "label")) == {"yes": 12, "no": 6, "maybe": 2}
+
+
+def test_a_subset_hangs_on_salt_and_ids_alone():
+    examples = some("train", **COUNTS)
+    one, again, other = (
+        subset(given, 0.2, salt, "text")
+        for given, salt in ((examples, "a"), (examples[::-1], "a"), (examples, "b"))
+    )
+    assert len(one) == 20
+    assert one == again[::-1] != other
+    assert len(subset(examples, 0.001, "a", "label")) == 1
+    assert len(subset(examples, 1.0, "a", "label")) == 100
+    assert len(subset(examples, 1, "a", "label")) == 1
+
+
+@pytest.mark.parametrize("amount", [101, 0, 2.5, -0.1])
+def test_subsets_that_cannot_be_taken(amount):
+    with pytest.raises(DataError) as error:
+        subset(some("train", **COUNTS), amount, "a", "label")
+    assert error.value.found == f"{amount} of 100 examples"
+    assert "1 to 100" in error.value.expected

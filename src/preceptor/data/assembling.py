@@ -22,6 +22,21 @@ from preceptor.data.rows import Row
 from preceptor.data.splits import DataSettings, Splits
 
 
+@dataclass(frozen=True)
+class Layout:
+    """What rows are to become.
+
+    Attributes:
+        columns: which column is what.
+        split: how one table is divided, or how missing parts are drawn from train.
+        empty_rows: what happens to rows with an empty input or target.
+    """
+
+    columns: Columns
+    split: SplitSettings | None
+    empty_rows: EmptyRows = "refuse"
+
+
 class TabularSettings(DataSettings):
     """What readers of tables have in common."""
 
@@ -32,24 +47,10 @@ class TabularSettings(DataSettings):
     empty_rows: EmptyRows = "refuse"
     """a row with an empty input or target: refuse the data, or drop such rows, counted"""
 
-    def lacking(self, present: set[Part]) -> str | None:
-        """What is wrong with ``split`` given the parts that are there already, if anything.
-
-        Args:
-            present: parts with a table of their own; empty for one table in all.
-        """
-        if isinstance(self.split, ByColumn):
-            return "split: by column divides one table, and there are several" if present else None
-        drawn = {
-            part
-            for part in ("test", "validation")
-            if self.split is not None and getattr(self.split, part) is not None
-        }
-        if drawn & present:
-            return f"split draws {sorted(drawn & present)[0]}, which is given already"
-        if "test" not in drawn | present:
-            return "no test part: give it, or let split draw it from train (split.test)"
-        return None
+    @property
+    def layout(self) -> Layout:
+        """What the tables' rows are to become."""
+        return Layout(self.columns, self.split, self.empty_rows)
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Source:
 
 def assemble(
     sources: Sequence[Source],
-    settings: TabularSettings,
+    layout: Layout,
     problems: Problems,
     files: Sequence[Path] = (),
     notes: Sequence[str] = (),
@@ -83,8 +84,8 @@ def assemble(
     Raises:
         DataError: everything that is wrong with the rows, and what ``problems`` held before.
     """
-    split = settings.split
-    converter = Converter(settings.columns, settings.empty_rows, problems)
+    split = layout.split
+    converter = Converter(layout.columns, layout.empty_rows, problems)
     parts: dict[Part, list[Example]] = {part: [] for part in USUAL}
     for source in sources:
         for part, examples in _examples_of(source, split, converter).items():
@@ -98,12 +99,15 @@ def assemble(
     if converter.dropped:
         told.append(f"{len(converter.dropped)} rows with empty values were left out.")
     return Splits(
-        **parts,
+        parts["train"],
+        parts["validation"],
+        parts["test"],
+        parts["unlabelled"],
         dropped=converter.dropped,
         notes=told,
         files=list(files),
         places=converter.places,
-        target_name=settings.columns.target,
+        target_name=layout.columns.target,
         targets=targets,
     )
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from preceptor.data.example import Example
-from preceptor.data.problems import Problems, did_you_mean, listed, short
+from preceptor.data.problems import Dropped, Problems, did_you_mean, listed, short
 from preceptor.data.rows import Row
-from preceptor.data.splits import Dropped
 from preceptor.data.values import text_of
 from preceptor.settings import Settings
 
@@ -31,6 +30,9 @@ class Columns(Settings):
     """columns that a model may see: a list, or a mapping of field name to column"""
     extra: tuple[str, ...] = ()
     """columns that are kept with an example and never shown at test time (a long answer)"""
+    references: tuple[str, ...] = ()
+    """columns of further right answers, for metrics that take several: a list of texts each
+    (JSONL, Parquet), or one text. The target is one of the answers without being named here"""
 
     @field_validator("inputs")
     @classmethod
@@ -48,7 +50,7 @@ class Columns(Settings):
     @model_validator(mode="after")
     def _apart(self) -> Columns:
         shown = set(self.fields().values())
-        both = shown & ({self.target} | set(self.extra))
+        both = shown & {self.target, *self.extra, *self.references}
         if both:
             raise ValueError(f"shown as an input and held back at once: {', '.join(sorted(both))}")
         return self
@@ -93,7 +95,7 @@ class Converter:
         """
         there = list(dict.fromkeys(name for row in rows for name in row.values))
         needed = [*self.columns.fields().values(), *self.columns.extra, *others]
-        needed += [self.columns.target] if labelled else []
+        needed += [self.columns.target, *self.columns.references] if labelled else []
         needed += [self.columns.id] if self.columns.id is not None else []
         missing = [name for name in dict.fromkeys(needed) if name not in there]
         for name in missing:
@@ -138,12 +140,16 @@ class Converter:
             return None
         if not self._is_filled(row, labelled, group):
             return None
+        references = self._references(row, target or "") if labelled else ()
+        if references is None:
+            return None
         if not labelled and target:
             extra[GOLD] = target
         return Example(
             id=(named or "").strip(),
             inputs={name: text or "" for name, text in inputs.items()},
             target=target if labelled else None,
+            references=references,
             extra={name: text or "" for name, text in extra.items()},
         )
 
@@ -174,19 +180,46 @@ class Converter:
         text = self._text(row, self.columns.target)
         return None if text is None else text.strip()
 
+    def _references(self, row: Row, target: str) -> tuple[str, ...] | None:
+        """All right answers, distinct, the target first; () where no column names further ones,
+        None (and a problem) for what is no text."""
+        columns = self.columns.references
+        given = [(column, text) for column in columns for text in self._several(row, column)]
+        wrong = [(column, text) for column, text in given if not _is_text(text)]
+        for column, text in wrong:
+            self.problems.add(
+                "a reference is empty text" if isinstance(text, str) else "a reference is not text",
+                where=f"{row.place}, {column}",
+                found=short(text),
+                expected="a list of texts, none of them empty",
+                fix="correct it, or take it out of the list",
+            )
+        if wrong or not columns:
+            return None if wrong else ()
+        return tuple(dict.fromkeys([target, *(text.strip() for _, text in given)]))
+
+    def _several(self, row: Row, column: str) -> Sequence[Any]:
+        value = row.values.get(column)
+        if isinstance(value, list | tuple):
+            return value
+        text = self._text(row, column)
+        return [text] if text and text.strip() else []
+
     def _is_filled(self, row: Row, labelled: bool, group: str | None) -> bool:
         needed = {column: name for name, column in self.columns.fields().items()}
         needed |= {self.columns.target: "a target"} if labelled else {}
         needed |= {group: "a group"} if group is not None else {}
         empty = [column for column in needed if not (self._text(row, column) or "").strip()]
+        lists = {column: "references" for column in self.columns.references if labelled}
+        empty += [column for column in lists if row.values.get(column) in _NO_TEXTS]
         if empty and self.empty_rows == "drop":
             self.dropped.append(Dropped(row.place, f"empty: {listed(empty)}"))
             return False
         for column in empty:
             self.problems.add(
-                f"an example without {needed[column]}",
+                f"an example without {(needed | lists)[column]}",
                 where=f"{row.place}, {column}",
-                found="nothing",
+                found="an empty list" if column in lists else "nothing",
                 expected="text",
                 fix="fill it in, or set `empty_rows: drop` to leave such rows out, counted",
             )
@@ -204,6 +237,13 @@ class Converter:
                 expected="ids that differ, over all files",
             )
         return bool(name) and first == place
+
+
+_NO_TEXTS: tuple[Any, ...] = ([], ())
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
 
 
 def _delimiter_hint(there: Sequence[str]) -> str | None:

@@ -63,6 +63,11 @@ class Drawn(Settings):
     seed: int = 0
     """another seed, another division; this is not the study's seed"""
 
+    def parts(self) -> set[Part]:
+        """The parts that are drawn."""
+        drawn: dict[Part, Amount | None] = {"test": self.test, "validation": self.validation}
+        return {part for part, amount in drawn.items() if amount is not None}
+
 
 class ByDraw(Drawn):
     """Rows are drawn, every label in the same proportion; texts by the seed alone."""

@@ -40,7 +40,8 @@ class Example:
         id: unique within the study.
         inputs: what a model may see, by field name.
         target: the label (choice) or the answer (text); None for unlabelled text.
-        references: further right answers, for metrics that take several.
+        references: all right answers, the target first, where the data has several; empty where
+            the target is the only one.
         extra: what a model must not see at test time (a long answer, an annotator's
             prediction): rewriting reads it, a prompt never does.
         origin: who made it.

@@ -48,6 +48,12 @@ def locate(reference: str, base_dir: Path) -> Path:
     )
 
 
+def locate_any(reference: str, base_dir: Path) -> Path:
+    """The folder or file that a study means; as :func:`locate`, whose errors it raises."""
+    folder = Path(os.path.normpath(base_dir / Path(reference).expanduser()))
+    return folder if folder.is_dir() else locate(reference, base_dir)
+
+
 def _instead(path: Path, prefix: str) -> str:
     folder = path if path.is_dir() else path.parent
     if not folder.is_dir():
@@ -91,14 +97,25 @@ def read_text(path: Path, encoding: str = "utf-8", fix: str | None = None) -> st
     Raises:
         DataError: empty, broken gzip, or not in this encoding (with line and byte).
     """
-    data = read_bytes(path)
+    return decode(read_bytes(path), str(path), encoding, fix)
+
+
+def decode(data: bytes, where: str, encoding: str = "utf-8", fix: str | None = None) -> str:
+    """The text of a file's bytes; as :func:`read_text`, whose errors it raises.
+
+    Args:
+        data: the bytes.
+        where: the file, for errors.
+        encoding: utf-8, or what the study names.
+        fix: what to do about another encoding, where the caller knows better.
+    """
     try:
         return data.decode("utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise DataError(
             f"a data file is not in {encoding}",
-            where=f"{path}:{line} (line {line}, byte {error.start} of the file)",
+            where=f"{where}:{line} (line {line}, byte {error.start} of the file)",
             found=f"the bytes {data[error.start : error.start + 4]!r}",
             expected=encoding,
             fix=fix or _another_encoding(data),
@@ -106,7 +123,7 @@ def read_text(path: Path, encoding: str = "utf-8", fix: str | None = None) -> st
     except LookupError as error:
         raise DataError(
             "an encoding that does not exist",
-            where=str(path),
+            where=where,
             found=encoding,
             expected="one of Python's, such as utf-8, latin-1, cp1252, utf-16",
         ) from error
@@ -124,13 +141,18 @@ def read_json(path: Path) -> Any:
     Raises:
         DataError: it is not JSON (with line and column), or as :func:`parse_json` says.
     """
-    text = read_text(path, fix="save the file as UTF-8")
+    return json_of(read_bytes(path), str(path))
+
+
+def json_of(data: bytes, where: str) -> Any:
+    """The JSON value of a file's bytes; as :func:`read_json`, whose errors it raises."""
+    text = decode(data, where, fix="save the file as UTF-8")
     try:
-        return parse_json(text, str(path))
+        return parse_json(text, where)
     except json.JSONDecodeError as error:
         raise DataError(
             f"a file is not JSON: {error.msg}",
-            where=f"{path}:{error.lineno} (line {error.lineno}, column {error.colno})",
+            where=f"{where}:{error.lineno} (line {error.lineno}, column {error.colno})",
             found=text[max(0, error.pos - 20) : error.pos + 20],
             expected="one JSON value",
         ) from error

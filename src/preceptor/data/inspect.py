@@ -232,6 +232,7 @@ def _data(guessed: Guess, fields: Mapping[str, str]) -> list[str]:
         f"  id: {_quoted(id_[0])}" if id_ else "  id: null  # ids are made from the row",
         f"  target: {_quoted(target[0])}",
         f"  inputs: {{{inputs}}}",
+        *(f"  references: [{_quoted(name)}]" for name in guessed.of_role("references")),
         f"  extra: [{held}]  # kept with an example, never shown in a test prompt: {others}",
         *_split(guessed),
         *_empty(guessed, [*target, *fields.values()]),

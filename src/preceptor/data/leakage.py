@@ -6,11 +6,13 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, combinations
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from preceptor.data.example import Example
-from preceptor.data.splits import Splits
-from preceptor.data.words import normalise, words_of
+from preceptor.data.words import has_words, normalise, words_of
+
+if TYPE_CHECKING:
+    from preceptor.data.splits import Splits
 
 _STRETCH = re.compile(rb"\x01+")
 SHORTEST = 5
@@ -185,7 +187,7 @@ def _contradictions(
     """The same text with different labels within a split."""
     known: dict[str, Example] = {}
     for example in examples:
-        twin = known.setdefault(_wording(example, show), example)
+        twin = known.setdefault(wording(example, show), example)
         if twin.target != example.target:
             yield Leak(split, twin.id, split, example.id, "other_label", 1.0)
 
@@ -197,11 +199,11 @@ def _between(
     second: Sequence[Example],
     show: Callable[[Example], str],
 ) -> Iterator[Leak]:
-    exact = _by_text(first, lambda example: [_wording(example, show)])
+    exact = _by_text(first, lambda example: [wording(example, show)])
     fields = _by_text(first, _long_fields)
     rest = []
     for example in second:
-        twins = exact.get(_wording(example, show), [])
+        twins = exact.get(wording(example, show), [])
         others = [twin for twin in twins if twin.target != example.target]
         alike = [fields[text][0] for text in _long_fields(example) if text in fields]
         if twins:
@@ -215,10 +217,15 @@ def _between(
         yield Leak(split_a, twin_id, split_b, example_id, "near", share)
 
 
-def _wording(example: Example, show: Callable[[Example], str]) -> str:
+def wording(example: Example, show: Callable[[Example], str]) -> str:
     """What is shown, normalised; with the fields that have no words (an emoji), which the words
-    of a template would hide."""
-    wordless = [normalise(text) for text in example.inputs.values() if not words_of(text)]
+    of a template would hide.
+
+    Args:
+        example: the example.
+        show: how the task shows an example.
+    """
+    wordless = [normalise(text) for text in example.inputs.values() if not has_words(text)]
     return "\n".join([normalise(show(example)), *wordless])
 
 
@@ -243,17 +250,18 @@ def _nearest(
     """Its nearest of ``first``, id, and share, for each of ``second`` that has one."""
     index = NgramIndex()
     for example in second:
-        index.add(example.id, _inputs(example))
+        index.add(example.id, inputs_of(example))
     shares = [NEAR] * len(second)
     best: dict[str, tuple[str, str, float]] = {}
     for example in first:
-        for overlap in index.above(_inputs(example), shares):
+        for overlap in index.above(inputs_of(example), shares):
             shares[overlap.number] = overlap.share
             best[overlap.id] = (example.id, overlap.id, overlap.share)
     return (best[example.id] for example in second if example.id in best)
 
 
-def _inputs(example: Example) -> str:
+def inputs_of(example: Example) -> str:
+    """The inputs alone, one below the other, in which near-duplicates are sought."""
     return "\n".join(example.inputs.values())
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from xml.etree import ElementTree
-from xml.parsers import expat
 
 from preceptor.data.members import Member
-from preceptor.data.problems import short
 from preceptor.data.rows import Row
-from preceptor.errors import DataError
+from preceptor.data.safe_xml import document_of
 
 
 def rows_of(member: Member) -> list[Row]:
@@ -22,15 +20,7 @@ def rows_of(member: Member) -> list[Row]:
         DataError: not well-formed XML (with line and column), a document type definition, or
             another kind of document.
     """
-    _check(member)
-    document = ElementTree.fromstring(member.data)
-    if document.tag != "Document":
-        raise DataError(
-            "an XML file is not a MedQuAD document",
-            where=member.place,
-            found=short(document.tag),
-            expected="'Document'",
-        )
+    document = document_of(member, "MedQuAD", "Document")
     source, focus = document.get("source", "").strip(), _text(document.find("Focus"))
     rows = []
     for number, pair in enumerate(document.iter("QAPair"), 1):
@@ -43,32 +33,6 @@ def rows_of(member: Member) -> list[Row]:
         }
         rows.append(Row(number, f"{member.place}, pair {number}", values))
     return rows
-
-
-def _check(member: Member) -> None:
-    """Refuse what is not well-formed, and definitions: their entities may expand without end."""
-    parser = expat.ParserCreate()
-
-    def refuse(*_: object) -> None:
-        raise DataError(
-            "an XML file with a document type definition",
-            where=f"{member.place}:{parser.CurrentLineNumber}",
-            found="<!DOCTYPE",
-            expected="none, as in MedQuAD: entities are not expanded",
-            fix="remove the definition if you trust the file",
-        )
-
-    parser.StartDoctypeDeclHandler = refuse
-    try:
-        parser.Parse(member.data, True)
-    except expat.ExpatError as error:
-        line, column = error.lineno, error.offset + 1
-        raise DataError(
-            f"a file is not XML: {expat.errors.messages[error.code]}",
-            where=f"{member.place}:{line} (line {line}, column {column})",
-            expected="well-formed XML",
-            fix="fetch the file again",
-        ) from error
 
 
 def _text(element: ElementTree.Element | None) -> str:

@@ -13,6 +13,21 @@ SHOWN = 20
 """how many problems an error spells out; the rest are counted"""
 
 
+@dataclass(frozen=True)
+class Dropped:
+    """A row of the input that is not used, and why.
+
+    Attributes:
+        where: where it stands.
+        reason: in words that recur, so that reasons can be counted.
+        detail: what else is to be said of this row (the id of the one that it repeats).
+    """
+
+    where: str
+    reason: str
+    detail: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing that is wrong; the fields are those of :class:`DataError`."""

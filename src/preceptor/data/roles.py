@@ -10,12 +10,13 @@ from typing import Any, Literal
 from preceptor.data.rows import Row
 from preceptor.data.values import text_of
 
-Role = Literal["id", "target", "input", "group", "split", "held", "other"]
+Role = Literal["id", "target", "references", "input", "group", "split", "held", "other"]
 MOST_LABELS = 200
 _ID = re.compile(r"^(id|uid|guid|pmid|index|idx)$|(_|^)(id|uid)$", re.IGNORECASE)
 _GROUP = re.compile(r"patient|person|user|group|author|document|dialogue|session|customer", re.I)
 _TARGET = re.compile(r"^(label|class|target|intent|category|final_decision|answer|y)s?$", re.I)
 _ANSWER = re.compile(r"^(answer|response|completion|output|target)s?$", re.IGNORECASE)
+_REFERENCES = re.compile(r"^(references?|refs|answers|targets)$", re.IGNORECASE)
 _HELD = re.compile(r"long_answer|explanation|rationale|reasoning|justification", re.IGNORECASE)
 _SPLIT = re.compile(r"^(split|fold|set|part|partition|subset)$", re.IGNORECASE)
 
@@ -26,11 +27,13 @@ class ColumnGuess:
 
     Attributes:
         name: the column.
-        role: id, target, input, group, split, held (an explanation of the target) or other.
+        role: id, target, references (all right answers), input, group, split, held (an
+            explanation of the target) or other.
         filled: rows that have a value.
         distinct: different values.
         words: mean number of words in a value.
         is_plain: whether all its values are text, numbers or nothing (no lists).
+        has_lists: whether all its values are lists of texts, none of them empty.
     """
 
     name: str
@@ -39,6 +42,7 @@ class ColumnGuess:
     distinct: int
     words: float
     is_plain: bool = True
+    has_lists: bool = False
 
 
 def columns_of(rows: Sequence[Row]) -> list[ColumnGuess]:
@@ -51,16 +55,26 @@ def _column(name: str, values: Sequence[Any]) -> ColumnGuess:
     is_plain = not any(isinstance(value, list | dict | bytes) for value in values)
     filled = [text for text in (text_of(value).strip() for value in values) if text]
     words = sum(len(value.split()) for value in filled) / max(1, len(filled))
-    return ColumnGuess(name, "other", len(filled), len(set(filled)), round(words, 1), is_plain)
+    has_lists = all(isinstance(value, list) and _are_texts(value) for value in values)
+    counts = len(filled), len(set(filled)), round(words, 1)
+    return ColumnGuess(name, "other", *counts, is_plain, has_lists)
+
+
+def _are_texts(values: Sequence[Any]) -> bool:
+    return bool(values) and all(isinstance(value, str) and value.strip() for value in values)
 
 
 def with_roles(columns: Sequence[ColumnGuess]) -> list[ColumnGuess]:
     """Give every column its role; at most one is id, target, split and group each."""
     roles: dict[str, Role] = {}
     plain = [each for each in columns if each.is_plain]
+    lists = [each for each in columns if each.has_lists and _REFERENCES.search(each.name)]
+    answers = [each for each in plain if _is_answer(each)]
+    if lists and answers:  # several right answers: no label, whatever else looks like one
+        roles |= {answers[0].name: "target", lists[0].name: "references"}
     for role, is_one in _SINGLES.items():
         candidates = [each for each in plain if each.name not in roles and is_one(each)]
-        if candidates:
+        if candidates and role not in roles.values():
             roles[min(candidates, key=_unlikely).name] = role
     roles |= {each.name: "held" for each in plain if _HELD.search(each.name)}
     texts = [each for each in plain if each.name not in roles and each.filled]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
 
 from preceptor.data.example import Example, Targets
+from preceptor.errors import DataError
 
 
 def rank(salt: str, name: str) -> bytes:
@@ -67,6 +68,57 @@ def sample_any(examples: Sequence[Example], total: int, salt: str) -> list[Examp
 Sampler = Callable[[Sequence[Example], int, str], list[Example]]
 SAMPLERS: Mapping[Targets, Sampler] = {"label": sample_in_proportion, "text": sample_any}
 """how examples are drawn: labels in proportion; texts, which hardly recur, by the salt alone"""
+
+
+def subset(
+    examples: Sequence[Example], amount: int | float, salt: str, targets: Targets
+) -> list[Example]:
+    """The first so many in the salt's order; they keep the order they came in.
+
+    Labels stand in proportion, and each that there is stands once before any stands twice by
+    chance of rounding: the r-th example of a label that n have comes at (r - 1/2) / n, the first
+    ones before all others. This is Webster's method, which unlike :func:`allot` never takes back
+    what a smaller total gave, so that a larger subset contains a smaller one of the same salt.
+
+    Args:
+        examples: what to take from.
+        amount: a number, or a share as a float up to 1 (0.05), rounded, at least one example.
+        salt: draws the order.
+        targets: labels are taken in proportion; texts by the salt alone.
+
+    Raises:
+        DataError: more than there are, less than one, or no whole number.
+    """
+    count = _count(amount, len(examples))
+    ordered = shuffled(examples, salt)
+    if targets == "label":
+        ordered = _in_proportion(ordered, salt)
+    chosen = {example.id for example in ordered[:count]}
+    return [example for example in examples if example.id in chosen]
+
+
+def _count(amount: int | float, whole: int) -> int:
+    if isinstance(amount, float) and 0 < amount <= 1:
+        return max(1, round(amount * whole))
+    if 1 <= amount <= whole and amount == int(amount):
+        return int(amount)
+    raise DataError(
+        "a part of the examples that cannot be taken",
+        found=f"{amount} of {whole} examples",
+        expected=f"a whole number from 1 to {whole}, or a share up to 1.0",
+    )
+
+
+def _in_proportion(shuffled: Sequence[Example], salt: str) -> list[Example]:
+    counts = label_counts(shuffled)
+    seen: Counter[str] = Counter()
+    keyed = []
+    for place, example in enumerate(shuffled):
+        label = label_of(example)
+        seen[label] += 1
+        at = (2 * seen[label] - 1) / counts[label]
+        keyed.append((seen[label] > 1, at, rank(salt, label), place))
+    return [shuffled[place] for *_, place in sorted(keyed)]
 
 
 def label_counts(examples: Iterable[Example]) -> dict[str, int]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import Field, model_validator
 
 from preceptor.data.example import Example, Targets
-from preceptor.data.problems import Problems, did_you_mean, listed, short
+from preceptor.data.leakage import inputs_of
+from preceptor.data.pool import PoolSettings, Screen, Show, candidates, pool_of, rows_of, screened
+from preceptor.data.problems import Dropped, Problems, did_you_mean, listed, short
 from preceptor.data.sampling import SAMPLERS, label_counts, label_of, sample
 from preceptor.errors import DataError
 from preceptor.settings import Settings
@@ -37,6 +39,7 @@ class Limit(Settings):
         return self
 
 
+_Made = TypeVar("_Made")
 TooLong = Literal["refuse", "truncate_start", "truncate_end"]
 
 
@@ -49,17 +52,11 @@ class DataSettings(Settings):
     """drawn once (seed 0), the same for every seed"""
     test: Limit = Limit()
     """drawn once (seed 0), the same for every seed"""
+    pool: PoolSettings | None = None
+    """the texts that a teacher may annotate; without it, those that came without a label"""
     too_long: TooLong = "refuse"
     """an input that does not fit the student: refuse the study, or cut the input's start or
     end (whole words, never the question's frame or the answer), counted in the result"""
-
-
-@dataclass(frozen=True)
-class Dropped:
-    """A row of the input that is not used, and why."""
-
-    where: str
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -70,13 +67,18 @@ class Splits:
         train: labelled examples that training and teachers may see.
         validation: labelled examples for every choice.
         test: labelled examples for scoring alone.
-        unlabelled: examples without target, for annotation.
+        unlabelled: examples without target, for annotation; of a draw, the pool: in the seed's
+            order, with nothing but id and inputs.
         dropped: rows that are not used.
         notes: what a reader of the report must know (the protocol, say).
         files: the files that were read; their hashes enter the fingerprint.
         places: where an example stands, as ``file:row``, by its id.
         target_name: what the target is called in the input.
         targets: whether targets are labels or free text.
+        hidden: of a draw, the true target, by id, of those rows of the pool that have one; for
+            the arm ``gold`` and for what is told after the fact alone.
+        pool_dropped: of a draw, rows that are not in the pool since they repeat others, or stand
+            in validation or test.
     """
 
     train: list[Example]
@@ -89,6 +91,16 @@ class Splits:
     places: Mapping[str, str] = field(default_factory=dict)
     target_name: str = "target"
     targets: Targets = "label"
+    hidden: Mapping[str, str] = field(default_factory=dict)
+    pool_dropped: list[Dropped] = field(default_factory=list)
+    _made: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def once(self, key: Any, make: Callable[[], _Made]) -> _Made:
+        """What was made under this key before, or is made now; kept as long as these splits."""
+        if key not in self._made:
+            self._made[key] = make()
+        made: _Made = self._made[key]
+        return made
 
     def labelled(self) -> dict[str, list[Example]]:
         """The labelled splits by name."""
@@ -100,24 +112,53 @@ class Splits:
         return f"id {example.id}" if place in (None, example.id) else f"{place}, id {example.id}"
 
 
-def draw(splits: Splits, seed: int, settings: DataSettings) -> Splits:
+def draw(splits: Splits, seed: int, settings: DataSettings, show: Show = inputs_of) -> Splits:
     """The examples that one seed works with.
 
     Train is drawn by ``seed``; validation and test are drawn by seed 0 whatever the seed, so
     that all cells are compared on the same items. Which examples are drawn depends on their
-    ids alone, and a larger draw contains a smaller one of the same seed and kind.
+    ids alone. A draw that was made before is given again; leave its lists as they are.
+
+    Args:
+        splits: the data as it was read.
+        seed: draws train, and the order of the pool.
+        settings: how much of each split is used, and what the pool is made of.
+        show: how the task shows an example; what it shows of the pool is compared once for each
+            function.
 
     Raises:
-        DataError: more is asked for than there is, or so many of every label where targets
-            are texts.
+        DataError: more is asked for than there is, so many of every label where targets are
+            texts, or a pool without rows.
     """
+    amounts = settings.train, settings.validation, settings.test, settings.pool
+    return splits.once((seed, amounts, show), lambda: _drawn(splits, seed, settings, show))
+
+
+def _drawn(splits: Splits, seed: int, settings: DataSettings, show: Show) -> Splits:
     targets = splits.targets
-    return replace(
+    drawn = replace(
         splits,
         train=_limited("train", splits.train, settings.train, seed, targets),
         validation=_limited("validation", splits.validation, settings.validation, 0, targets),
         test=_limited("test", splits.test, settings.test, 0, targets),
     )
+    rows = candidates(settings.pool, splits.train, drawn.train, splits.unlabelled)
+    if not rows:
+        return drawn
+    screen = _screen(splits, drawn, settings, show)
+    limit = settings.pool.limit if settings.pool is not None else None
+    pool = pool_of(rows, drawn.train, screen, f"pool:{seed}", limit=limit, place=splits.place)
+    return replace(drawn, unlabelled=pool.examples, hidden=pool.hidden, pool_dropped=pool.dropped)
+
+
+def _screen(splits: Splits, drawn: Splits, settings: DataSettings, show: Show) -> Screen:
+    """What every seed's pool is held against: validation and test, which no seed changes."""
+    rows = rows_of(settings.pool, splits.train, splits.unlabelled)
+    held_out = {"test": drawn.test, "validation": drawn.validation}
+    near = settings.pool is None or settings.pool.near
+    of = settings.pool and settings.pool.of
+    key = ("screen", of, near, settings.validation, settings.test, show)
+    return splits.once(key, lambda: screened(rows, splits.train, held_out, show, near=near))
 
 
 def _limited(
@@ -166,7 +207,7 @@ def check_labels(splits: Splits, labels: Sequence[str]) -> list[str]:
 
     Raises:
         DataError: unknown labels, more than one label on a row, a split with just one label,
-            an empty train or test split; all of them at once.
+            an empty train or test split, fewer train rows than labels; all of them at once.
     """
     problems = Problems("the data")
     notes: list[str] = []
@@ -247,4 +288,14 @@ def _check_spread(
         )
         return []
     absent = [label for label in labels if label not in counts]
+    if name == "train" and len(examples) < len(labels):
+        problems.add(
+            "fewer labelled rows than labels",
+            where="the train split, as the seed drew it",
+            found=f"{len(examples)} rows for {len(labels)} labels: {len(absent)} labels have no"
+            f" example ({listed(absent, 3)})",
+            expected=f"at least {len(labels)} rows, which could hold one of each",
+            fix=f"set data.train.per_label: 1, or a data.train.limit of {len(labels)} or more",
+        )
+        return []
     return [f"No {name} example has the label {listed(absent)}."] if absent else []

@@ -23,7 +23,17 @@ def words_of(text: str) -> list[str]:
     Arabic are such, and \w leaves them out.
     """
     folded = _folded(text)
-    return (_PLAIN if folded.isascii() else _words()).findall(folded)
+    return _pattern(folded).findall(folded)
+
+
+def has_words(text: str) -> bool:
+    """Whether a text has a word; faster than to list them."""
+    folded = _folded(text)
+    return _pattern(folded).search(folded) is not None
+
+
+def _pattern(folded: str) -> re.Pattern[str]:
+    return _PLAIN if folded.isascii() else _words()
 
 
 def normalise(text: str) -> str:

@@ -14,15 +14,22 @@ from typing import Annotated
 
 from pydantic import Field
 
-from preceptor.data.readers import hub, medquad, pubmedqa, table
+from preceptor.data.readers import hub, medquad, pubmedqa, sgd, table, webnlg
 
 READERS: dict[str, ModuleType] = {
     "pubmedqa": pubmedqa,
     "medquad": medquad,
+    "webnlg": webnlg,
+    "sgd": sgd,
     "table": table,
     "hub": hub,
 }
 ReaderSettings = Annotated[
-    pubmedqa.PubmedqaSettings | medquad.MedquadSettings | table.TableSettings | hub.HubSettings,
+    pubmedqa.PubmedqaSettings
+    | medquad.MedquadSettings
+    | webnlg.WebnlgSettings
+    | sgd.SgdSettings
+    | table.TableSettings
+    | hub.HubSettings,
     Field(discriminator="reader"),
 ]

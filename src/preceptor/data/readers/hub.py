@@ -11,6 +11,7 @@ from pydantic import model_validator
 from preceptor.data.assembling import Source, TabularSettings, assemble
 from preceptor.data.dividing import Part
 from preceptor.data.example import Targets
+from preceptor.data.parts import lacking
 from preceptor.data.problems import Problems
 from preceptor.data.rows import Row
 from preceptor.data.splits import Splits
@@ -60,9 +61,9 @@ class HubSettings(TabularSettings):
         given = self.splits.given()
         if len(set(given.values())) < len(given):
             raise ValueError("splits: one split stands for two parts")
-        lacking = self.lacking(set(given))
-        if lacking:
-            raise ValueError(lacking)
+        wrong = lacking(self.split, set(given))
+        if wrong is not None:
+            raise ValueError(wrong)
         return self
 
 
@@ -88,7 +89,7 @@ def read(settings: HubSettings, base_dir: Path, targets: Targets = "label") -> S
     folder = _folder(settings, base_dir)
     return assemble(
         sources,
-        settings,
+        settings.layout,
         Problems(settings.id),
         files=sorted(path for path in folder.rglob("*") if path.is_file()) if folder else [],
         notes=[f"Hub data set {settings.id} {pinned}."],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,14 +11,14 @@ from typing import Literal
 from preceptor.data.columns import Columns, Converter
 from preceptor.data.dividing import Amount, Drawn, Part, by_groups, hold_out
 from preceptor.data.example import Example, Targets
-from preceptor.data.files import locate
+from preceptor.data.files import locate_any
 from preceptor.data.medquad_xml import rows_of
 from preceptor.data.members import is_archive, read_members
 from preceptor.data.near import NEAR_JACCARD, SHINGLE, Near, linked, near_duplicates
-from preceptor.data.problems import Problems, listed
+from preceptor.data.problems import Dropped, Problems, listed
 from preceptor.data.rows import Reading, Row, read_rows, stem_of
 from preceptor.data.sampling import Sampler, sample_any
-from preceptor.data.splits import DataSettings, Dropped, Splits
+from preceptor.data.splits import DataSettings, Splits
 from preceptor.data.words import normalise
 from preceptor.errors import DataError
 
@@ -80,7 +79,7 @@ def read(settings: MedquadSettings, base_dir: Path, targets: Targets = "text") -
             found="choice",
             expected="text",
         )
-    path = _locate(settings.path, base_dir)
+    path = locate_any(settings.path, base_dir)
     problems = Problems(path.name)
     rows, files = _rows(path, problems)
     problems.raise_if_any()
@@ -109,11 +108,6 @@ def read(settings: MedquadSettings, base_dir: Path, targets: Targets = "text") -
         target_name="answer",
         targets="text",
     )
-
-
-def _locate(reference: str, base_dir: Path) -> Path:
-    folder = Path(os.path.normpath(base_dir / Path(reference).expanduser()))
-    return folder if folder.is_dir() else locate(reference, base_dir)
 
 
 def _rows(path: Path, problems: Problems) -> tuple[list[Row], list[Path]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from pydantic import Field, model_validator
 
@@ -11,28 +11,10 @@ from preceptor.data.assembling import Source, TabularSettings, assemble
 from preceptor.data.dividing import Part
 from preceptor.data.example import Targets
 from preceptor.data.files import locate
+from preceptor.data.parts import Files, named_parts, wrong_with
 from preceptor.data.problems import Problems
 from preceptor.data.rows import Reading, read_rows, stem_of
 from preceptor.data.splits import Splits
-from preceptor.settings import Settings
-
-
-class Files(Settings):
-    """One file a part."""
-
-    train: str
-    """the labelled examples"""
-    validation: str | None = None
-    """the examples for choices; without them, `split.validation` draws some from train"""
-    test: str | None = None
-    """the examples for scoring; without them, `split.test` draws some from train"""
-    unlabelled: str | None = None
-    """texts without a target"""
-
-    def given(self) -> dict[Part, str]:
-        """The parts that have a file."""
-        named: dict[Part, str | None] = {part: getattr(self, part) for part in get_args(Part)}
-        return {part: path for part, path in named.items() if path is not None}
 
 
 class TableSettings(TabularSettings):
@@ -52,16 +34,9 @@ class TableSettings(TabularSettings):
 
     @model_validator(mode="after")
     def _complete(self) -> TableSettings:
-        if (self.path is None) == (self.files is None):
-            raise ValueError("give path or files, one of the two")
-        given = {} if self.files is None else self.files.given()
-        if len(set(given.values())) < len(given):
-            raise ValueError("files: one file stands for two parts")
-        if self.path is not None and self.split is None:
-            raise ValueError("path needs split: how the file is divided")
-        lacking = self.lacking(set(given))
-        if lacking:
-            raise ValueError(lacking)
+        wrong = wrong_with(self.path, self.files, self.split)
+        if wrong is not None:
+            raise ValueError(wrong)
         return self
 
 
@@ -76,11 +51,7 @@ def read(settings: TableSettings, base_dir: Path, targets: Targets = "label") ->
     Raises:
         DataError: a file that is missing or cannot be read, or all that is wrong with its rows.
     """
-    named: dict[Part | None, str] = {}
-    if settings.path is not None:
-        named = {None: settings.path}
-    elif settings.files is not None:
-        named = dict(settings.files.given().items())
+    named = named_parts(settings.path, settings.files)
     problems = Problems(", ".join(named.values()))
     paths: dict[Part | None, Path] = {}
     for part, reference in named.items():
@@ -90,7 +61,7 @@ def read(settings: TableSettings, base_dir: Path, targets: Targets = "label") ->
     for part, path in paths.items():
         with problems.gather():
             sources.append(_source(part, path, settings, list(paths.values()), problems))
-    return assemble(sources, settings, problems, list(paths.values()), targets=targets)
+    return assemble(sources, settings.layout, problems, list(paths.values()), targets=targets)
 
 
 def _source(
