@@ -7,7 +7,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 TORCH_FROM = $(shell curl -sfI --max-time 3 $(TORCH_INDEX)/torch/ >/dev/null 2>&1 \
 	&& echo --extra-index-url $(TORCH_INDEX))
 
-.PHONY: demo test test-slow lint format clean bench-tune bench-calls bench-curation
+.PHONY: demo test test-slow lint format clean bench-tune bench-annotate bench-calls bench-curation
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -64,6 +64,10 @@ bench-tune: .bench-venv/installed
 	$(BENCH)/python -m benchmarks.likelihood --data $(DATA) \
 		--out $(BENCH_OUT)/likelihood.json > $(BENCH_OUT)/likelihood.md; \
 		status=$$?; cat $(BENCH_OUT)/likelihood.md; exit $$status
+
+# A tuned teacher's labels and its tuning against the peers; about half an hour on two cores.
+bench-annotate: .bench-venv/installed
+	$(BENCH)/python -m benchmarks.annotate --data $(DATA) --out runs/bench-annotate.json $(BENCH_ARGS)
 
 # Calls of a teacher against a server on loopback, see benchmarks/README.md; some two minutes.
 bench-calls: .venv/installed

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,7 +26,9 @@ from preceptor.llm.budget import Account
 from preceptor.llm.cache import AnswerCache
 from preceptor.llm.chat import Answer, Failure
 from preceptor.llm.endpoint import EndpointTeacher
-from preceptor.llm.settings import BatchSettings, EndpointSettings, Limit
+from preceptor.llm.ledger import Ledger, total
+from preceptor.llm.prices import quote
+from preceptor.llm.settings import BatchSettings, EndpointSettings, Limit, Price
 
 from .batch_server import BatchServer, Fate, Fault, Line, answered, batch_server, failed, replied
 from .conftest import KEY, ask_for
@@ -147,6 +150,63 @@ def test_costs_are_those_of_batches(make: Make, told: dict[str, Any], cache: Ans
     with opened:
         ask(opened, ["a", "b"])  # type: ignore[arg-type]
         assert opened.usage.cost == pytest.approx(teacher.usage.cost)
+
+
+PRICED: dict[str, Any] = {"price": {"input": 2.0, "output": 10.0}}
+AT_ONCE = (7 * 2 + 3 * 10) / 1e6
+
+
+def test_what_is_called_at_once_costs_the_full_price(
+    told: dict[str, Any], at: BatchServer, cache: AnswerCache, tmp_path: Path
+) -> None:
+    """12 in a batch, of which 3 come to nothing and are called at once; then 2 at once."""
+    at.fates.append(Fate("expired", lambda line: None if "1" in said(line) else answered(line)))
+    settings = EndpointSettings(**told, **PRICED, batch={"least": 4, "poll": 0.05})
+    ledger = tmp_path / "run" / "gpt.jsonl"
+    with opened(settings, cache, ledger) as teacher:
+        ask(teacher)
+        assert len(at.plain) == 3
+        assert teacher.usage.cost == pytest.approx(9 * AT_ONCE / 2 + 3 * AT_ONCE)
+        before = teacher.usage
+        ask(teacher, ["x", "y"])
+        assert (teacher.usage - before).cost == pytest.approx(2 * AT_ONCE)
+    cost = 9 * AT_ONCE / 2 + 5 * AT_ONCE
+    used, priced = total(ledger), quote(settings)
+    assert used is not None
+    assert priced is not None
+    assert used.priced(priced.price, priced.full).cost == pytest.approx(cost)
+    account = Account(priced.price, ledger=Ledger(ledger), full=priced.full)
+    assert account.spent.cost == pytest.approx(cost), "a later start of the run knows"
+
+
+def test_a_limit_of_cost_counts_what_is_called_at_once_in_full(
+    told: dict[str, Any], at: BatchServer, cache: AnswerCache, tmp_path: Path
+) -> None:
+    """Counted at half, 50 calls of 10 tokens would pass; each may take 68 at most."""
+    changes = {"price": {"input": 1, "output": 1}, "parameters": {"max_tokens": 20}}
+    limit, batch = {"cost": 250 / 1e6}, {"least": 100, "poll": 0.05}
+    settings = EndpointSettings(**told, **changes, limit=limit, batch=batch)
+    with opened(settings, cache, tmp_path / "gpt.jsonl") as teacher:
+        with pytest.raises(LimitError):
+            ask(teacher, [f"{number:02}" for number in range(50)])
+        assert teacher.usage.cost == pytest.approx(10 * len(at.plain) / 1e6)
+    assert 250 - 68 < 10 * len(at.plain) <= 250
+    assert at.batches == {}
+
+
+def test_any_request_of_a_batch_is_set_aside_at_the_full_price() -> None:
+    """It may be left over, and called at once."""
+    price = Price(input=1, output=1)
+    account = Account(price.times(0.5), Limit(cost=1.0), full=price)
+    held = account.hold(ask_for("a", max_tokens=20))
+    assert held is not None
+    assert held.cost == pytest.approx(held.tokens / 1e6)
+
+
+def opened(settings: EndpointSettings, cache: AnswerCache, ledger: Path) -> BatchTeacher:
+    teacher = open_teacher(settings, cache.path, ledger=ledger)
+    assert isinstance(teacher, BatchTeacher)
+    return teacher
 
 
 def test_large_rounds_are_cut_into_files(make: Make, at: BatchServer) -> None:

@@ -183,6 +183,6 @@ def test_the_ledger_holds_no_text(place: Place) -> None:
     lines = place.ledger.read_text().splitlines()
     assert len(lines) == 40
     assert set(json.loads(lines[0])) == {
-        "key", "paid", "prompt_tokens", "completion_tokens", "failure"
+        "key", "paid", "prompt_tokens", "completion_tokens", "failure", "full_price"
     }  # fmt: skip
     assert "row" not in place.ledger.read_text()

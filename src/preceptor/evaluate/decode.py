@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from preceptor.evaluate.settings import Decoding
@@ -21,6 +22,19 @@ _PENALTY = 2.0
 _TEMPERATURE = 0.8
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was written after a prompt.
+
+    Attributes:
+        text: without special tokens, leading space kept.
+        ended: whether the model ended it, with its end token; else it was cut off.
+    """
+
+    text: str
+    ended: bool
+
+
 def generate(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
@@ -31,6 +45,29 @@ def generate(
     batch_tokens: int,
     label: str,
 ) -> list[str]:
+    """The texts of :func:`answer`, which takes the same."""
+    found = answer(
+        model,
+        tokenizer,
+        prompts,
+        decoding,
+        max_new_tokens=max_new_tokens,
+        batch_tokens=batch_tokens,
+        label=label,
+    )
+    return [one.text for one in found]
+
+
+def answer(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[str],
+    decoding: Decoding,
+    *,
+    max_new_tokens: int,
+    batch_tokens: int,
+    label: str,
+) -> list[Answer]:
     """Let a model answer prompts.
 
     The checkpoint's own sampling defaults play no part; what an encoder-decoder model's answers
@@ -49,8 +86,8 @@ def generate(
         label: the progress bar's name.
 
     Returns:
-        What was written after every prompt, without special tokens, leading space kept. An
-        encoder-decoder model's answer has no leading space.
+        What was written after every prompt. An encoder-decoder model's answer has no leading
+        space.
 
     Raises:
         DataError: a prompt is empty.
@@ -60,19 +97,21 @@ def generate(
     rows = [encode(tokenizer, prompt) for prompt in prompts]
     sizes = [(len(row) + max_new_tokens) * _BEAMS[decoding] for row in rows]
     config = _config(model, tokenizer, decoding, max_new_tokens)
-    written = [""] * len(rows)
+    written = [Answer("", ended=False)] * len(rows)
     with bar(label, len(rows)) as advance, _own_defaults(model):
         for batch in by_length(sizes, batch_tokens):
             chosen = [rows[index] for index in batch]
             spared = [opening] * len(chosen) if opening else _padding(chosen)
-            answers = _answers(model, chosen, config, _processors(decoding, spared))
-            for index, answer in zip(batch, answers, strict=True):
-                written[index] = _text(tokenizer, answer)
+            answers = _answers(model, chosen, config, _processors(decoding, spared), opening)
+            for index, tokens in zip(batch, answers, strict=True):
+                ended = tokenizer.eos_token_id in tokens
+                written[index] = Answer(text_of(tokenizer, tokens), ended)
             advance(len(batch))
     return written
 
 
-def _text(tokenizer: PreTrainedTokenizerBase, tokens: list[int]) -> str:
+def text_of(tokenizer: PreTrainedTokenizerBase, tokens: Sequence[int]) -> str:
+    """Tokens as text, without special ones, leading space kept."""
     text: str = tokenizer.decode(
         tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
     )
@@ -113,13 +152,44 @@ def _own_defaults(model: Any) -> Iterator[None]:
         base.generation_config = kept
 
 
-def _answers(
-    model: PreTrainedModel, rows: Sequence[Sequence[int]], config: Any, processors: Any
+def answers_of(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: Sequence[Sequence[int]],
+    max_new_tokens: int,
+    processor: Any,
 ) -> list[list[int]]:
+    """Let `generate` answer one batch of rows, each token as a logits processor has it.
+
+    Args:
+        model: as for :func:`answer`.
+        tokenizer: its tokenizer.
+        rows: the prompts' tokens.
+        max_new_tokens: an answer is cut off after this many.
+        processor: takes the tokens so far and the next one's scores, and returns new scores.
+
+    Returns:
+        Every answer's tokens, padded behind its end token.
+    """
+    from transformers import LogitsProcessorList
+
+    config = _config(model, tokenizer, "default", max_new_tokens)
+    opening = len(opening_of(model))
+    with _own_defaults(model):
+        return _answers(model, rows, config, LogitsProcessorList([processor]), opening)
+
+
+def _answers(
+    model: PreTrainedModel,
+    rows: Sequence[Sequence[int]],
+    config: Any,
+    processors: Any,
+    opening: int,
+) -> list[list[int]]:
+    """What is written behind the prompts, or behind an encoder-decoder model's opening."""
     import torch
 
     device = next(model.parameters()).device
-    opening = len(opening_of(model))
     tokens, mask = pad(rows, config.pad_token_id, "right" if opening else "left")
     with torch.no_grad():
         whole = model.generate(

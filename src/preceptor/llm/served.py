@@ -119,6 +119,11 @@ class ServedTeacher(CachedTeacher):
     def _seeded(self, request: Request) -> Request:
         if "seed" in request.parameters:
             return request
-        told = [[message.role, message.content] for message in request.messages]
-        seed = int(fingerprint([told, request.sample, *self._salt])[:8], 16) % _SEED_RANGE
+        seed = seed_of(request, self._salt)
         return replace(request, parameters={**request.parameters, "seed": seed})
+
+
+def seed_of(request: Request, salt: Sequence[int] = ()) -> int:
+    """A request's own seed: another for another text, sample or salt, and always the same."""
+    told = [[message.role, message.content] for message in request.messages]
+    return int(fingerprint([told, request.sample, *salt])[:8], 16) % _SEED_RANGE

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from preceptor.errors import PreceptorError, WeightsError
@@ -60,16 +61,28 @@ class VllmTeacher(ServedTeacher):
         settings: the model and how it is served.
         cache: where whole answers are kept.
         base_dir: the folder that a relative path starts from.
+        name: what the report calls it; else the folder's name.
+        identity: what tells it from others, if not :func:`model_of`.
+        template: Jinja that makes a prompt of messages, if not the weights' own.
 
     Raises:
         TeacherError: vLLM is not installed.
         WeightsError: the weights or the adapter are not there.
     """
 
-    def __init__(self, settings: VllmSettings, cache: AnswerCache, base_dir: Path) -> None:
+    def __init__(
+        self,
+        settings: VllmSettings,
+        cache: AnswerCache,
+        base_dir: Path,
+        *,
+        name: str | None = None,
+        identity: Mapping[str, Any] | None = None,
+        template: str | None = None,
+    ) -> None:
         super().__init__(
-            Path(settings.adapter or settings.weights).name,
-            model_of(settings, base_dir),
+            name or Path(settings.adapter or settings.weights).name,
+            model_of(settings, base_dir) if identity is None else identity,
             settings.parameters,
             cache,
             concurrency=settings.concurrency,
@@ -77,12 +90,30 @@ class VllmTeacher(ServedTeacher):
         )
         self._settings = settings
         self._base_dir = base_dir
+        self._template = template
+        self._written: TemporaryDirectory[str] | None = None
 
     def _start(self) -> Server:
         vllm = find_vllm()
         check_gpu(vllm)
         adapter = _adapter(self._settings, self._base_dir)
-        return VllmServer(vllm, self._arguments(), adapter, self._settings.startup_timeout)
+        arguments = [*self._arguments(), *self._templated()]
+        return VllmServer(vllm, arguments, adapter, self._settings.startup_timeout)
+
+    def _stop(self) -> None:
+        super()._stop()
+        if self._written is not None:
+            self._written.cleanup()
+            self._written = None
+
+    def _templated(self) -> list[str]:
+        if self._template is None:
+            return []
+        self._written = TemporaryDirectory(prefix="preceptor-vllm-")
+        path = Path(self._written.name) / "template.jinja"
+        path.write_text(self._template, "utf-8")
+        # Else vLLM guesses from the template's text whether a message is a string.
+        return ["--chat-template", str(path), "--chat-template-content-format", "string"]
 
     def _arguments(self) -> list[str]:
         settings = self._settings

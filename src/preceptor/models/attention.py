@@ -71,6 +71,9 @@ def _attend(
     tokens, seen = query.shape[2], key.shape[2]
     special = dropout or any(kwargs.get(name) is not None for name in _NOT_HERE)
     lowered = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16
+    alike = attention_mask is None or attention_mask.shape[1] == 1
+    if tokens == 1 and alike and not special:
+        return _attend_once(query, key, value, attention_mask, scaling), None
     if not lowered or special or tokens == 1 or tokens * seen > _LARGEST:
         found: tuple[Tensor, None] = sdpa_attention_forward(
             module, query, key, value, attention_mask, dropout, scaling, is_causal, **kwargs
@@ -82,6 +85,22 @@ def _attend(
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     out = _attention().apply(query, key, value, bias, scale)
     return out.transpose(1, 2).contiguous(), None
+
+
+def _attend_once(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float | None
+) -> Tensor:
+    """One token's attention by torch's own: the heads that share keys stand as so many tokens.
+
+    With a mask, transformers copies the keys for each of them: half of the time of a step of 64
+    rows (2 cores), where this takes a quarter of it.
+    """
+    from torch.nn.functional import scaled_dot_product_attention
+
+    rows, heads, _, width = query.shape
+    grouped = query.reshape(rows, key.shape[1], -1, width)
+    out = scaled_dot_product_attention(grouped, key, value, attn_mask=mask, scale=scaling)
+    return out.reshape(rows, 1, heads, -1)
 
 
 _NOT_HERE = ("softcap", "position_bias", "cache", "s_aux")

@@ -110,10 +110,10 @@ def load_saved(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         WeightsError: the folder is none that ``save`` wrote, or the base is gone or not the
             one that the student was tuned from.
     """
-    record = _record(folder)
+    record = record_of(folder)
     if record["form"] == "whole":
         return _load(Weights(str(folder), folder), record)
-    base = _base(folder, record)
+    base = base_of(folder, record)
     model, _ = _load(base, record)
     if record["form"] == "adapter":
         return _with_adapter(model, folder), _tokenizer(folder)
@@ -139,7 +139,7 @@ def export(folder: Path, out: Path) -> None:
     """
     if out.exists():
         raise PreceptorError("there is something at this place already", where=str(out))
-    record = _record(folder)
+    record = record_of(folder)
     model, tokenizer = _unrounded(folder, record) if record["rounded"] else load_saved(folder)
     if record["form"] == "adapter":
         model = _merged(model, folder)
@@ -153,7 +153,7 @@ def _unrounded(
     folder: Path, record: dict[str, Any]
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """The student with its base in full precision: 4-bit layers take no sum of an adapter."""
-    base = replace(_base(folder, record), rounded=False)
+    base = replace(base_of(folder, record), rounded=False)
     return _with_adapter(_load(base, record)[0], folder), _tokenizer(folder)
 
 
@@ -169,7 +169,12 @@ def _merged(model: Any, folder: Path) -> PreTrainedModel:
     return merged
 
 
-def _record(folder: Path) -> dict[str, Any]:
+def record_of(folder: Path) -> dict[str, Any]:
+    """What ``base.json`` of a saved model says.
+
+    Raises:
+        WeightsError: the folder is none that :func:`save` wrote.
+    """
     path = folder / BASE
     if not path.is_file():
         raise WeightsError(
@@ -185,8 +190,12 @@ def _record(folder: Path) -> dict[str, Any]:
     return record
 
 
-def _base(folder: Path, record: dict[str, Any]) -> Weights:
-    """The weights that a student was tuned from, which must still be the same."""
+def base_of(folder: Path, record: dict[str, Any]) -> Weights:
+    """The weights that a saved model was tuned from.
+
+    Raises:
+        WeightsError: they are gone, or are no longer the same.
+    """
     base = replace(resolve(record["ref"]), rounded=record["rounded"])
     _check_same(folder, record["identity"], base)
     return base
