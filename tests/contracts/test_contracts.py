@@ -21,8 +21,10 @@ from preceptor.evaluate.decode import generate
 from preceptor.evaluate.likelihood import label_scores
 from preceptor.models.decoder import load_decoder
 from preceptor.models.save import export, save
+from preceptor.models.seeding import seeded
 from preceptor.models.weights import resolve
 from preceptor.tune.batches import text_row
+from preceptor.tune.distil import Distil
 from preceptor.tune.fit import Aids, FitReport, fit
 from preceptor.tune.settings import Budget, FitSettings
 from preceptor.tune.trunk import TrunkCache, frozen_depth
@@ -45,6 +47,15 @@ def student(setting: str, family: str) -> Any:
     if "dropout" in type(settings).model_fields:
         settings = settings.model_copy(update={"dropout": 0.0})
     return attach(tiny_decoder(family, **NO_DROPOUT.get(family, {})), settings)
+
+
+def teacher(family: str) -> Any:
+    """A model of the same family that has other opinions."""
+    model = tiny_decoder(family)
+    with seeded(1), torch.no_grad():
+        for part in model.parameters():
+            part.add_(0.05 * torch.randn_like(part))
+    return model
 
 
 def train(model: Any, aids: Aids | None = None, **settings: Any) -> FitReport:
@@ -88,6 +99,17 @@ def test_cached_equals_uncached(setting: str, family: str, tmp_path: Path) -> No
     cache = TrunkCache(tmp_path, {"folder_sha256": family}, 1e9)
     expected = losses(train(plain))
     assert losses(train(cached, Aids(trunk=cache))) == pytest.approx(expected, rel=1e-5)
+
+
+@by_pair
+def test_a_distilled_update_is_the_same_however_it_is_cut(setting: str, family: str) -> None:
+    def distilled(**settings: Any) -> FitReport:
+        aids = Aids(distil=Distil(2.0, 0.5, teacher(family)))
+        return train(student(setting, family), aids, **settings)
+
+    whole, small = distilled(), distilled(batch_rows=1, accumulation=4)
+    assert min(step["soft"] for step in whole.history) > 0.01
+    assert losses(small) == pytest.approx(losses(whole), rel=2e-4)
 
 
 def test_each_target_ends_in_one_supervised_end_token() -> None:

@@ -181,9 +181,9 @@ def test_an_update_above_a_cached_trunk_is_one_batch_where_little_is_supervised(
     cache: TrunkCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes: list[int] = []
-    loss = Forward.loss
+    losses_of = Forward.losses
     monkeypatch.setattr(
-        Forward, "loss", lambda self, rows: sizes.append(len(rows)) or loss(self, rows)
+        Forward, "losses", lambda self, rows: sizes.append(len(rows)) or losses_of(self, rows)
     )
     plain = train(attach(deep("LlamaForCausalLM")), batch_rows=2, accumulation=4)
     assert set(sizes) == {2}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
@@ -14,7 +14,15 @@ from preceptor.models.pairs import PairRow, opening_of, pair_row
 from preceptor.study.plan import Plan
 from preceptor.study.spec import AnyStudent, EncoderStudent, Seq2SeqStudent
 from preceptor.tasks import AnyTask, TextTask
-from preceptor.tune.batches import LabelRow, TextRow, label_row, text_row
+from preceptor.tune.batches import (
+    LabelRow,
+    TextRow,
+    cut_pair,
+    label_row,
+    taught_pair,
+    text_row,
+)
+from preceptor.tune.distil import probabilities
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -121,9 +129,13 @@ class Inputs:
     def row(self, example: Example) -> LabelRow | TextRow | PairRow:
         """An example as the fitting loop learns from it: what is shown, and the answer.
 
+        Of a student that distils, a classifier's row holds a teacher's probabilities too, where
+        the example has them. A student that writes learns no probabilities of labels, but a
+        teacher's of every token: a seq2seq student's row says how a decoder reads it.
+
         Raises:
-            DataError: it is too long and the study refuses to cut, or nothing of its answer
-                would be left.
+            DataError: it is too long and the study refuses to cut, nothing of its answer would
+                be left, or its probabilities are not those of the task's labels.
         """
         target = str(example.target)
         if isinstance(self.student, Seq2SeqStudent):
@@ -131,7 +143,8 @@ class Inputs:
         if isinstance(self.task, TextTask):
             return self._text_row(example, self.task.loss)
         if isinstance(self.student, EncoderStudent):
-            return label_row(self.tokenizer, self.shown(example), self.labels.index(target))
+            soft = probabilities(example, self.labels) if self.student.distill else ()
+            return label_row(self.tokenizer, self.shown(example), self.labels.index(target), soft)
         answer = self.task.written(target)
         return text_row(self.tokenizer, self.shown(example), answer, self.task.loss)
 
@@ -151,15 +164,17 @@ class Inputs:
 
         A cut answer has no end token, since the text does not end there.
         """
-        before = self.cut
+        before, shown = self.cut, self.shown(example)
         answer = self.task.written(str(example.target))
-        row = pair_row(self.tokenizer, self.opening, self.shown(example), answer, first)
+        row = pair_row(self.tokenizer, self.opening, shown, answer, first)
+        if self.student.distill is not None:
+            row = taught_pair(row, text_row(self.tokenizer, shown, answer, "answer"))
         if len(row.target) <= self.length:
             return row
         if self.labels or self.too_long != "truncate_end":
             raise _answer_too_long(example, len(row.target), self.length)
         self.cut = before + 1
-        return replace(row, target=row.target[: self.length])
+        return cut_pair(row, self.length)
 
     def _text_row(self, example: Example, loss: Literal["answer", "all"]) -> TextRow:
         """A free answer counts into the length itself: its end is what `truncate_end` cuts.
@@ -242,6 +257,8 @@ def _check_fit(student: str, inputs: Inputs, examples: Collection[Example]) -> N
     for example in examples:
         try:
             inputs.row(example)
+            if isinstance(inputs.task, TextTask) and "generation" in inputs.task.score_by:
+                inputs.shown(example)  # what is written must fit behind it
         except DataError as error:
             wrong.append(error)
     if wrong:

@@ -6,18 +6,22 @@ from collections.abc import Iterator
 
 from pydantic import ValidationError
 
+from preceptor.augment.annotate import AnnotateSettings
+from preceptor.llm.settings import TunedSettings
 from preceptor.models import four_bit, weights
 from preceptor.study.file import hint
 from preceptor.study.plan import Cell, Plan
 from preceptor.study.spec import (
     AnyStudent,
     DecoderStudent,
+    MixArm,
     Seq2SeqStudent,
     Study,
     WritingStudent,
 )
 from preceptor.tasks import TextTask
 from preceptor.tune.methods import METHODS
+from preceptor.tune.vocabulary import known_vocabulary
 
 _NOT_PACKED = {"encoder": "a classifier", "seq2seq": "an encoder-decoder model"}
 _ADAPTERS = ("lora", "boft")
@@ -40,6 +44,8 @@ def student_problems(plan: Plan) -> Iterator[str]:
                 guess = hint(arm, list(plan.study.arms))
                 yield f"students.{name}.arms: no arm is named {arm!r}{guess}"
         yield from _grid(name, student)
+        for problem in _distilled(plan, name, student):
+            yield f"students.{name}.distill{problem}"
 
 
 def _room(study: Study, name: str, student: AnyStudent) -> Iterator[str]:
@@ -48,6 +54,8 @@ def _room(study: Study, name: str, student: AnyStudent) -> Iterator[str]:
     length = student.fit.max_length
     if not free and isinstance(student, WritingStudent) and student.max_new_tokens >= length:
         yield f"students.{name}.max_new_tokens: leaves no room in fit.max_length ({length})"
+    if free and "generation" in study.readings(name) and student.max_new_tokens > length // 2:
+        yield f"students.{name}.max_new_tokens: takes more than half of fit.max_length ({length})"
 
 
 def _two_stacks(plan: Plan, name: str, student: Seq2SeqStudent) -> Iterator[str]:
@@ -95,6 +103,58 @@ def _suited(study: Study, name: str, student: AnyStudent) -> Iterator[str]:
         yield f"students.{name}.fit.trunk_cache: a seq2seq student has two stacks of blocks; auto"
     elif on and (student.kind == "encoder" or student.method.name in ("full", "prefix")):
         yield f"students.{name}.fit.trunk_cache: nothing stays frozen that could be cached; auto"
+
+
+def _distilled(plan: Plan, name: str, student: AnyStudent) -> Iterator[str]:
+    """Whether there is somebody to learn from; without the start of the key."""
+    if student.distill is None:
+        return
+    teacher = student.distill.teacher
+    if student.method.name == "base":
+        yield ": base trains nothing that could learn from a teacher"
+    if isinstance(student, WritingStudent):
+        yield from _taught_by(plan, student, teacher)
+    elif teacher is not None:
+        yield ".teacher: a classifier learns what annotated rows keep; leave it out"
+    if not isinstance(student, WritingStudent) and not _annotated(plan.study, student):
+        yield ": none of its arms annotates, so no row has a teacher's probabilities"
+
+
+def _annotated(study: Study, student: AnyStudent) -> bool:
+    """Whether a student has an arm with annotated rows, by itself or mixed."""
+    arms = [study.arms[name] for name in student.arms or study.arms if name in study.arms]
+    mixed = [study.arms.get(one) for arm in arms if isinstance(arm, MixArm) for one in arm.of]
+    return any(isinstance(arm, AnnotateSettings) for arm in (*arms, *mixed))
+
+
+def _taught_by(plan: Plan, student: WritingStudent, name: str | None) -> Iterator[str]:
+    """Whether a tuned teacher of the student's vocabulary is named."""
+    teachers = plan.study.teachers
+    tuned = [one for one, settings in teachers.items() if isinstance(settings, TunedSettings)]
+    there = f"those are: {', '.join(tuned) or 'none'}"
+    if name is None:
+        yield (
+            ": a student that writes learns a tuned teacher's probabilities of every token: name"
+            f" it in teacher; {there}"
+        )
+    elif name not in tuned:
+        wrong = "is not tuned (engine: tuned)" if name in teachers else "is no teacher"
+        yield f".teacher: {name!r} {wrong}{hint(name, tuned)}; {there}"
+    elif (settings := plan.tunings.settings(name)) is not None and settings.tuned_from is None:
+        yield from _other_vocabulary(plan, student.weights, settings.weights)
+
+
+def _other_vocabulary(plan: Plan, student: str, teacher: str) -> Iterator[str]:
+    """Where the files do not tell, the tokenizers are compared when they are loaded."""
+    if any(weights.check(ref, plan.base_dir) for ref in (student, teacher)):
+        return  # told elsewhere
+    found = [known_vocabulary(weights.resolve(ref, plan.base_dir)) for ref in (student, teacher)]
+    if None not in found and found[0] != found[1]:
+        sizes = [one[0] for one in found if one is not None]
+        yield (
+            f".teacher: {teacher} has another vocabulary ({sizes[1]} tokens) than {student}"
+            f" ({sizes[0]}), and its probabilities are of its own tokens"
+        )
 
 
 def _grid(name: str, student: AnyStudent) -> Iterator[str]:

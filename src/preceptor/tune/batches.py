@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, count, islice
 from typing import TYPE_CHECKING, Literal
 
@@ -41,10 +41,26 @@ class LabelRow:
     Attributes:
         tokens: the text with its special tokens.
         label: number of the label.
+        soft: a teacher's probability of every label, in their order; empty where there is none.
     """
 
     tokens: tuple[int, ...]
     label: int
+    soft: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TaughtPair(PairRow):
+    """A source and its target that a decoder teaches: it reads the two as one text.
+
+    Attributes:
+        read: how the decoder reads it, which is how it was tuned. Its first supervised token is
+            the first of those that it and the target both end in: where an answer begins, a text
+            that is joined to a prompt may have other tokens (" yes") than one that stands alone
+            ("yes"), and the decoder says nothing of those.
+    """
+
+    read: TextRow = field(kw_only=True)
 
 
 Row = TextRow | LabelRow | PairRow
@@ -77,9 +93,36 @@ def text_row(
     return TextRow((*before, *after, tokenizer.eos_token_id), first)
 
 
-def label_row(tokenizer: PreTrainedTokenizerBase, text: str, label: int) -> LabelRow:
-    """Tokens of a text for a classifier, and its label."""
-    return LabelRow(tuple(encode_text(tokenizer, text)), label)
+def label_row(
+    tokenizer: PreTrainedTokenizerBase, text: str, label: int, soft: Sequence[float] = ()
+) -> LabelRow:
+    """Tokens of a text for a classifier, its label and a teacher's probabilities, if any."""
+    return LabelRow(tuple(encode_text(tokenizer, text)), label, tuple(soft))
+
+
+def taught_pair(row: PairRow, read: TextRow) -> TaughtPair:
+    """A pair with the way in which a decoder of the same vocabulary reads it.
+
+    Args:
+        row: as the student reads it.
+        read: the same prompt and answer as one text, the answer supervised.
+    """
+    own, other = row.target[row.first :], read.tokens[read.first :]
+    pairs = zip(reversed(own), reversed(other), strict=False)
+    both = next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(own), len(other)))
+    read = TextRow(read.tokens, len(read.tokens) - both)
+    return TaughtPair(row.source, row.target, row.first, read=read)
+
+
+def cut_pair(row: PairRow, length: int) -> PairRow:
+    """A pair whose target has at most so many tokens; its end is cut, for a decoder too."""
+    over = max(0, len(row.target) - length)
+    target = row.target[: len(row.target) - over]
+    if not isinstance(row, TaughtPair):
+        return PairRow(row.source, target, row.first)
+    read = row.read.tokens[: len(row.read.tokens) - over]
+    first = min(row.read.first, len(read))
+    return TaughtPair(row.source, target, row.first, read=TextRow(read, first))
 
 
 def plan_updates(

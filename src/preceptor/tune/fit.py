@@ -8,19 +8,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from preceptor.errors import DataError, PreceptorError
+from preceptor.errors import PreceptorError
 from preceptor.models.bf16 import prepared
-from preceptor.models.packing import reads_segments
-from preceptor.models.pairs import PairRow
 from preceptor.models.seeding import seeded
-from preceptor.models.window import context_window
 from preceptor.progress import bar
-from preceptor.tune.batches import Row, TextRow, plan_updates, size_of
+from preceptor.tune.batches import Row, plan_updates, size_of
 from preceptor.tune.checkpoint import Checkpoint
+from preceptor.tune.distil import Distil
 from preceptor.tune.memory import PeakMemory, reuse_freed
+from preceptor.tune.refusals import check
 from preceptor.tune.settings import Budget, FitSettings
+from preceptor.tune.teacher import ready
 from preceptor.tune.trunk import TrunkCache, open_trunk
-from preceptor.tune.update import Forward, Step, Updater
+from preceptor.tune.update import Forward, Step, Updater, mean_losses, open_teaching
 from preceptor.tune.watch import Look, Watch
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ class FitReport:
             does not allow it; ``classifier`` for a classifier.
         layout: how rows became batches.
         trunk: the trunk cache's account (:func:`preceptor.tune.trunk.open_trunk`).
+        distil: the distillation's account (:func:`preceptor.tune.update.open_teaching`), with the
+            means of ``hard`` and ``soft`` (:class:`preceptor.tune.update.Step`) over all updates.
         precision: fp32, or bf16 autocast.
         device: where it ran.
         processes: how many processes shared every update.
@@ -60,6 +62,7 @@ class FitReport:
     logits: Literal["supervised", "all", "classifier"]
     layout: str
     trunk: dict[str, Any]
+    distil: dict[str, Any]
     precision: Literal["fp32", "bf16"]
     device: str
     processes: int
@@ -73,11 +76,13 @@ class Aids:
         trunk: where hidden states of frozen blocks are kept; nowhere, and none are.
         watch: what to judge the model by every ``validate_every`` updates.
         checkpoint: where to keep the state of a long training, and to go on from.
+        distil: a teacher's probabilities to learn beside the hard labels.
     """
 
     trunk: TrunkCache | None = None
     watch: Watch | None = None
     checkpoint: Checkpoint | None = None
+    distil: Distil | None = None
 
 
 def fit(
@@ -94,12 +99,12 @@ def fit(
 ) -> FitReport:
     """Train a model in place.
 
-    The loss is cross-entropy summed over an update's supervised tokens (decoder,
-    encoder-decoder) or rows (classifier) and divided by their number, so that it does not depend
-    on how the update was cut into batches or shared among processes (``accelerate launch``). The
-    same arguments on the same machine with the same number of threads give the same weights,
-    byte for byte (on a CPU), whether or not the training was killed and went on from a
-    checkpoint.
+    The loss is cross-entropy (and the soft loss of a distillation) summed over an update's
+    supervised tokens (decoder, encoder-decoder) or rows (classifier) and divided by their number,
+    so that it does not depend on how the update was cut into batches or shared among processes
+    (``accelerate launch``). The same arguments on the same machine with the same number of threads
+    give the same weights, byte for byte (on a CPU), whether or not the training was killed and
+    went on from a checkpoint.
 
     Args:
         model: with the right parameters trainable; left in eval mode, on the device it ran on.
@@ -110,24 +115,28 @@ def fit(
         seed: orders the rows and draws dropout.
         label: the progress bar's name.
         pad_id: the tokenizer's pad token.
-        aids: trunk cache, watch and checkpoint.
+        aids: trunk cache, watch, checkpoint and distillation.
 
     Raises:
-        DataError: there are no rows, or one is longer than the model can see.
+        DataError: there are no rows, or one is longer than the model (or its teacher) can see.
         PreceptorError: nothing is trainable, the loss or its gradient is not a number, the
-            layout does not suit the model, or ``trunk_cache: on`` cannot be kept.
+            layout does not suit the model, ``trunk_cache: on`` cannot be kept, or the
+            distillation does not suit the model.
     """
     aids = aids or Aids()
-    _check(model, rows, settings)
+    check(model, rows, settings, aids.distil)
     plan = plan_updates([size_of(row) for row in rows], budget, settings, seed)
     reuse_freed()
-    forward = Forward(_placed(model), settings, pad_id)
+    forward = Forward(_placed(model), settings, pad_id, aids.distil)
     run = _Run(Updater(forward, learning_rate, len(plan)), aids)
     with (
         seeded(seed + run.updater.accelerator.process_index),
         PeakMemory() as memory,
         prepared(model, settings.precision),
+        ready(forward.teacher),
     ):
+        visits = sum(len(batch) for batches in plan for batch in batches)
+        taught = open_teaching(forward, rows, visits / run.processes, label)
         trunk = _open_trunk(forward, rows, aids.trunk, label)
         with bar(label, len(plan)) as advance, _training(model):
             advance(run.resume())
@@ -135,37 +144,7 @@ def fit(
                 run.update([[rows[index] for index in batch] for batch in plan[run.done]])
                 memory.look()
                 advance()
-    return run.report(memory.bytes, trunk)
-
-
-def _check(model: nn.Module, rows: Sequence[Row], settings: FitSettings) -> None:
-    if not rows:
-        raise DataError("there is nothing to train on", fix="look at what curation rejected")
-    if not any(value.requires_grad for value in model.parameters()):
-        raise PreceptorError("no parameter of the model is trainable", fix="attach a method")
-    longest = max(map(_longest, rows))
-    window = context_window(model.config)
-    if window is not None and longest > window:
-        raise DataError(
-            "a training row is longer than the model can see",
-            found=f"{longest} tokens",
-            expected=f"at most {window}",
-            fix="set data.too_long to truncate_end, or lower fit.max_length",
-        )
-    packed = settings.layout == "packed"
-    if packed and not (isinstance(rows[0], TextRow) and reads_segments(model, longest)):
-        raise PreceptorError(
-            "rows of this student cannot be packed: it would see one row from another",
-            found=f"{type(model).__name__}, rows of up to {longest} tokens",
-            fix="set fit.layout to padded",
-        )
-
-
-def _longest(row: Row) -> int:
-    """Tokens that one stack of blocks sees at once."""
-    if isinstance(row, PairRow):
-        return max(len(row.source), len(row.target) - 1)
-    return len(row.tokens)
+    return run.report(memory.bytes, trunk, taught)
 
 
 def _placed(model: nn.Module) -> nn.Module:
@@ -216,6 +195,11 @@ class _Run:
         return len(self.history)
 
     @property
+    def processes(self) -> int:
+        """How many share every update."""
+        return int(self.updater.accelerator.num_processes)
+
+    @property
     def goes_on(self) -> bool:
         """Whether there is an update to make: some are left, and patience is not spent."""
         watch = self.aids.watch
@@ -262,7 +246,7 @@ class _Run:
             "best": {} if watch is None else watch.best,
         }
 
-    def report(self, peak_memory: int, trunk: dict[str, Any]) -> FitReport:
+    def report(self, peak_memory: int, trunk: dict[str, Any], taught: dict[str, Any]) -> FitReport:
         """End with the best look's weights, and tell what was done."""
         watch = self.aids.watch
         best = None if watch is None else watch.best_look
@@ -279,7 +263,8 @@ class _Run:
             logits=self.updater.forward.logits,
             layout=self.settings.layout,
             trunk=trunk,
+            distil=taught | mean_losses(self.history),
             precision=self.settings.precision,
             device=str(self.updater.forward.device),
-            processes=self.updater.accelerator.num_processes,
+            processes=self.processes,
         )
