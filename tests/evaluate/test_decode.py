@@ -13,7 +13,7 @@ from transformers import (
 )
 
 from fixtures_models import DECODERS, tiny_decoder, tiny_tokenizer
-from preceptor.evaluate.decode import generate
+from preceptor.evaluate.decode import answer, generate
 from preceptor.evaluate.settings import Decoding
 from preceptor.models.tokens import encode_prompt
 from preceptor.tune.batches import text_row
@@ -79,6 +79,14 @@ def test_answers_end_where_the_model_ends_them(ending: Any, decoding: Decoding) 
     assert written[0] == " no"
     if decoding == "default":
         assert written == [" no", " maybe", " yes"]
+
+
+@pytest.mark.parametrize("decoding", BOTH)
+def test_whether_an_answer_ended_is_known(ending: Any, decoding: Decoding) -> None:
+    for most, ended in ((6, True), (1, False)):
+        options: Any = {"max_new_tokens": most, "batch_tokens": 2000, "label": "answers"}
+        found = answer(ending, end_pads(), PROMPTS[:1], decoding, **options)
+        assert [one.ended for one in found] == [ended]
 
 
 def test_the_papers_processors_exactly() -> None:

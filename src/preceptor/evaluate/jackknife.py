@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from preceptor.evaluate.corpus import CorpusMetric, score_of
 from preceptor.evaluate.perplexity import MOST_NATS
 
 if TYPE_CHECKING:
@@ -32,13 +33,13 @@ class Scores:
         scores: each seed's score, (S,).
         pseudo: each item's pseudo-value under each seed, (S, N).
         bounds: the least and the greatest value that the score can take.
-        lower_is_better: the score's direction.
+        lower_is_better: the score's direction; None where neither is better (a length).
     """
 
     scores: NDArray[float64]
     pseudo: NDArray[float64]
     bounds: tuple[float, float]
-    lower_is_better: bool
+    lower_is_better: bool | None
 
 
 def of_labels(
@@ -103,11 +104,78 @@ def of_tokens(
     return _scores(pairs, (0.0, 1.0), lower_is_better=False)
 
 
+def of_means(values: Sequence[Sequence[float]]) -> Scores:
+    """Scores that are the mean of their items' own, each from 0 to 1, more being better (ROUGE).
+
+    Args:
+        values: every item's score, seeds x items.
+
+    Raises:
+        ValueError: no seeds, fewer than two items, or rows of unequal length.
+    """
+    pairs = []
+    for row in _rows(values):
+        without = (row.sum() - row) / (len(row) - 1)
+        pairs.append((float(row.mean()), without))
+    return _scores(pairs, (0.0, 1.0), lower_is_better=False)
+
+
+def of_lengths(written: Sequence[Sequence[int]], reference: Sequence[Sequence[int]]) -> Scores:
+    """How long texts are: all words written over all words of the references, of no direction.
+
+    Args:
+        written: every item's words, seeds x items.
+        reference: those of the reference that each is held against, seeds x items.
+
+    Raises:
+        ValueError: no seeds, fewer than two items, or rows of unequal length.
+    """
+    import numpy as np
+
+    pairs = []
+    for over, under in zip(_rows(written), _rows(reference), strict=True):
+        left = [np.append(one.sum(), one.sum() - one) for one in (over, under)]
+        # References of which none has a word (a row of emoji) count as one word together.
+        values = left[0] / np.maximum(left[1], 1.0)
+        pairs.append((float(values[0]), values[1:]))
+    return _scores(pairs, (0.0, np.inf), lower_is_better=None)
+
+
+def of_statistics(counts: Sequence[Sequence[Sequence[int]]], metric: CorpusMetric) -> Scores:
+    """BLEU or chrF of many texts together.
+
+    Args:
+        counts: what each text counts into it (:func:`preceptor.evaluate.corpus.counted`), seeds x
+            items x counts.
+        metric: which.
+
+    Raises:
+        ValueError: no seeds, fewer than two items, or rows of unequal length.
+    """
+    pairs = []
+    for row in _rows(counts):
+        whole = row.sum(axis=0)
+        pairs.append((float(score_of(whole, metric)), score_of(whole - row, metric)))
+    return _scores(pairs, (0.0, 100.0), lower_is_better=False)
+
+
+def _rows(values: Sequence[Sequence[Any]]) -> list[NDArray[Any]]:
+    """Every seed's row as an array, all of one shape."""
+    import numpy as np
+
+    sizes = {len(row) for row in values}
+    if len(sizes) != 1:
+        raise ValueError(f"{sorted(sizes)} items: every seed needs the same")
+    if min(sizes) < 2:
+        raise ValueError(f"an interval needs two items, not {min(sizes)}")
+    return [np.array(row) for row in values]
+
+
 def _scores(
     pairs: Sequence[tuple[float, NDArray[float64]]],
     bounds: tuple[float, float],
     *,
-    lower_is_better: bool,
+    lower_is_better: bool | None,
 ) -> Scores:
     import numpy as np
 

@@ -91,10 +91,12 @@ def paired_difference(a: Scores, b: Scores) -> Interval:
         b: the other's, of the same seeds and items in the same order.
 
     Raises:
-        ValueError: the arms have other seeds or items.
+        ValueError: the arms have other seeds or items, or no score of theirs is the better.
     """
     if a.pseudo.shape != b.pseudo.shape:
         raise ValueError(f"unequal arms: {a.pseudo.shape} and {b.pseudo.shape} (seeds, items)")
+    if a.lower_is_better is None:
+        raise ValueError("of this score neither more nor less is better")
     low, high = a.bounds
     found = interval(a.scores - b.scores, a.pseudo - b.pseudo, (low - high, high - low))
     return replace(found, lower_is_better=a.lower_is_better)

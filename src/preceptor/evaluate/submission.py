@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from preceptor.data.files import read_json, read_text
 from preceptor.data.problems import Problems, did_you_mean, listed, short
 from preceptor.errors import DataError
 from preceptor.evaluate.metrics import score
+from preceptor.evaluate.written import hold
 from preceptor.tasks.answers import READERS, AnswersSetting
 
 Answered = list[tuple[str, str, str]]
@@ -40,6 +41,26 @@ def score_file(
     texts = _texts(path, [example.id for example in test])
     read = [READERS[answers](texts[example.id], labels) for example in test]
     return score(_targets(test, labels), read, labels)
+
+
+def score_written(path: Path, references: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Score a file of written texts against references.
+
+    Args:
+        path: the texts, as :func:`score_file` takes them.
+        references: the right texts of every item by its id, in the test's order.
+
+    Returns:
+        What :attr:`preceptor.evaluate.written.Held.metrics` has.
+
+    Raises:
+        DataError: the file cannot be read, its ids are not those of the references, or there is
+            nothing to score.
+    """
+    if not references:
+        raise DataError("there is nothing to score", found="no references")
+    texts = _texts(path, list(references))
+    return hold([texts[name] for name in references], list(references.values())).metrics
 
 
 def score_field(examples: Sequence[Example], field: str, labels: Sequence[str]) -> dict[str, Any]:

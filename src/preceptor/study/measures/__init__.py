@@ -1,8 +1,9 @@
-"""How each kind of task is scored: one file a kind of task.
+"""How each kind of task is scored: one file a kind of task, and one a reading of a text task.
 
 Every module has ``METRICS`` (what arms are compared by, the headline's first), ``COLUMNS`` (of
 ``predictions.parquet``), ``scored(predictor, split, examples, title) -> (rows, metrics)`` (the
-predictions of one split and, reading by reading, their metrics), ``metrics_of(rows)`` (those of
+predictions of one split and, reading by reading, their metrics), ``look(predictor, examples, by,
+title) -> float`` (the one figure that training is judged by), ``metrics_of(rows)`` (those of
 ``METRICS`` that the rows of a reading have) and ``sample(rows, metric, labels) -> Scores`` (the
 rows of one reading, seed by seed, as the statistics take them).
 """

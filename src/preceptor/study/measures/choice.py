@@ -26,6 +26,12 @@ def scored(
     return rows, metrics
 
 
+def look(predictor: Predictor, examples: Sequence[Example], by: str, title: str) -> float:
+    """One figure of some examples, by the first reading that has it."""
+    _, metrics = scored(predictor, "validation", examples, title)
+    return float(next(one[by] for one in metrics.values() if by in one))
+
+
 def measured(
     predictions: Predictions, examples: Sequence[Example], labels: Sequence[str]
 ) -> dict[str, Any]:

@@ -1,102 +1,66 @@
-"""Foreseen texts: perplexity and next-token accuracy, over the answer and over all tokens.
-
-A seq2seq student does not foresee what it reads: its rows and metrics have nothing over all
-tokens. Which tokens count stands in :mod:`preceptor.evaluate.perplexity`.
-"""
+"""Free answers, by the task's readings: how well they are foreseen, and what is written."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from types import ModuleType
+from typing import Any
 
 from preceptor.data.example import Example
-from preceptor.evaluate.jackknife import Scores, TokenMetric, of_tokens
-from preceptor.evaluate.perplexity import NOTHING, Foreseen, RowForeseen
+from preceptor.evaluate.jackknife import Scores
+from preceptor.study.measures import foreseen, written
 from preceptor.study.predictor import Predictor
+from preceptor.tasks import TextTask
 
-Metric = Literal["perplexity", "next_token_accuracy", "perplexity_all", "next_token_accuracy_all"]
-METRICS: tuple[Metric, ...] = (
-    "perplexity",
-    "next_token_accuracy",
-    "perplexity_all",
-    "next_token_accuracy_all",
-)
-READING = "next_token"
-_PARTS = ("answer", "all")
-COLUMNS = (
-    "split",
-    "id",
-    "reading",
-    *(f"{name}_{part}" for part in _PARTS for name in ("nll", "right", "tokens")),
-)
+_READINGS: dict[str, ModuleType] = {foreseen.READING: foreseen, written.READING: written}
+METRICS: tuple[str, ...] = (*foreseen.METRICS, *written.METRICS)
+COLUMNS = ("split", "id", "reading", *foreseen.COLUMNS, *written.COLUMNS)
 
 
 def scored(
     predictor: Predictor, split: str, examples: Sequence[Example], title: str
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """What every example of a split cost the student, and the metrics of all of them."""
-    found = predictor.foresee(examples, title)
-    rows = [
-        {"split": split, "id": example.id, "reading": READING, **_row(one)}
-        for example, one in zip(examples, found, strict=True)
-    ]
-    return rows, {READING: measured(found)}
+    """Rows of a split, one an example and reading, and the metrics of every reading."""
+    rows: list[dict[str, Any]] = []
+    metrics: dict[str, Any] = {}
+    before, cut = predictor.inputs.cut, 0
+    for reading in _score_by(predictor):
+        predictor.inputs.cut = 0
+        found, metrics[reading] = _READINGS[reading].scored(
+            predictor, split, examples, f"{title}, {reading}"
+        )
+        rows += found
+        cut = max(cut, predictor.inputs.cut)  # the same inputs, read once more
+    predictor.inputs.cut = before + cut
+    return rows, metrics
 
 
-def _row(found: RowForeseen) -> dict[str, float | int]:
-    parts = {"answer": found.answer, "all": found.all}
-    return {
-        f"{name}_{part}": getattr(one, name)
-        for part, one in parts.items()
-        if one is not None
-        for name in ("nll", "right", "tokens")
-    }
+def _score_by(predictor: Predictor) -> tuple[str, ...]:
+    if not isinstance(predictor.task, TextTask):
+        raise TypeError("a task of labels has other readings")
+    return predictor.task.score_by
 
 
-def measured(found: Sequence[RowForeseen]) -> dict[str, Any]:
-    """The metrics of some rows; ``log_loss`` is nats a token of the answer."""
-    answer = sum((one.answer for one in found), NOTHING)
-    whole = [one.all for one in found if one.all is not None]
-    metrics = {
-        "n": len(found),
-        "tokens": answer.tokens,
-        "log_loss": answer.nll / answer.tokens,
-        **_told(answer, ""),
-    }
-    if whole:
-        total = sum(whole, NOTHING)
-        metrics |= {"tokens_all": total.tokens, **_told(total, "_all")}
-    return metrics
+def look(predictor: Predictor, examples: Sequence[Example], by: str, title: str) -> float:
+    """One figure of some examples, by the reading that has it alone: writing takes long."""
+    reading = foreseen.READING if by == "log_loss" else written.READING
+    _, metrics = _READINGS[reading].scored(predictor, "validation", examples, title)
+    return float(metrics[by])
 
 
-def _told(found: Foreseen, suffix: str) -> dict[str, float]:
-    return {
-        f"perplexity{suffix}": found.perplexity,
-        f"next_token_accuracy{suffix}": found.accuracy,
-    }
-
-
-_AMOUNTS: dict[Metric, tuple[str, str, TokenMetric]] = {
-    "perplexity": ("nll", "answer", "perplexity"),
-    "next_token_accuracy": ("right", "answer", "accuracy"),
-    "perplexity_all": ("nll", "all", "perplexity"),
-    "next_token_accuracy_all": ("right", "all", "accuracy"),
-}
-
-
-def metrics_of(rows: Sequence[Mapping[str, Any]]) -> tuple[Metric, ...]:
+def metrics_of(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     """The metrics that the rows of one reading have."""
-    return tuple(
-        metric
-        for metric in METRICS
-        if all(row[f"tokens_{_AMOUNTS[metric][1]}"] is not None for row in rows)
-    )
+    found: tuple[str, ...] = _of(rows).metrics_of(rows) if rows else ()
+    return found
 
 
 def sample(
-    seeds: Sequence[Sequence[Mapping[str, Any]]], metric: Metric, labels: Sequence[str]
+    seeds: Sequence[Sequence[Mapping[str, Any]]], metric: str, labels: Sequence[str]
 ) -> Scores:
-    """Rows, seed by seed, on the same examples."""
-    name, part, kind = _AMOUNTS[metric]
-    tokens = [row[f"tokens_{part}"] for row in seeds[0]]
-    return of_tokens([[row[f"{name}_{part}"] for row in rows] for rows in seeds], tokens, kind)
+    """One reading's rows, seed by seed, on the same examples."""
+    found: Scores = _of(seeds[0]).sample(seeds, metric)
+    return found
+
+
+def _of(rows: Sequence[Mapping[str, Any]]) -> ModuleType:
+    return _READINGS[rows[0]["reading"]]
