@@ -34,6 +34,28 @@ def rows_of(amount: int | str, human: int) -> int:
     return amount if isinstance(amount, int) else max(1, round(float(amount[:-1]) * human))
 
 
+def own_prompt(prompt: str, base_dir: Path) -> str:
+    """The text of a prompt file of the user's own.
+
+    Raises:
+        SpecError: the file is not there, or cannot be read as UTF-8.
+    """
+    path = base_dir / prompt
+    if not path.is_file():
+        raise SpecError(
+            "the prompt file is not there", where=str(path), fix="give a path beside the study"
+        )
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(
+            "the prompt file cannot be read",
+            where=str(path),
+            found=error,
+            expected="text in UTF-8",
+        ) from error
+
+
 class OperationSettings(Settings):
     """What every operation of a teacher has."""
 
@@ -73,28 +95,20 @@ class OperationSettings(Settings):
         knows = "structured" in fields_of(self.template(base_dir))
         return knows and "response_format" not in self.parameters
 
-    def template(self, base_dir: Path) -> str:
+    def template(self, base_dir: Path, tuned: bool = False) -> str:
         """The text of the prompt's template: the user's file, or the shipped one.
+
+        Args:
+            base_dir: the study's folder.
+            tuned: the prompt of a teacher that was tuned on it (only `create` ships one).
 
         Raises:
             SpecError: the user's file is not there, or cannot be read as UTF-8.
         """
         if self.prompt is None:
-            return shipped_prompt("preceptor.augment", f"{self.operation}.jinja")
-        path = base_dir / self.prompt
-        if not path.is_file():
-            raise SpecError(
-                "the prompt file is not there", where=str(path), fix="give a path beside the study"
-            )
-        try:
-            return path.read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise SpecError(
-                "the prompt file cannot be read",
-                where=str(path),
-                found=error,
-                expected="text in UTF-8",
-            ) from error
+            name = f"{self.operation}_tuned" if tuned else self.operation
+            return shipped_prompt("preceptor.augment", f"{name}.jinja")
+        return own_prompt(self.prompt, base_dir)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from preceptor.data.candidate import Rejection
 from preceptor.data.example import Example, Origin
 from preceptor.llm.prompt import ask, spoken
 from preceptor.llm.schema import Keys
-from preceptor.tasks.choice import ChoiceTask
+from preceptor.tasks import AnyTask, ChoiceTask
 
 
 class RewriteSettings(OperationSettings):
@@ -28,7 +28,7 @@ class RewriteSettings(OperationSettings):
         """The fields to reword: those named, or the only input."""
         return self.fields or tuple(example.inputs)
 
-    def keys(self, task: ChoiceTask) -> Keys:
+    def keys(self, task: AnyTask) -> Keys:
         """What an answer must hold."""
         return dict.fromkeys(self.fields or task.input_fields)
 

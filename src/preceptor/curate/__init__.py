@@ -2,7 +2,8 @@
 
 Every filter module has a settings class and ``make(settings, material)``, which gives a
 :class:`preceptor.curate.filter.Filter`; one that judges a row at a time is a
-:class:`preceptor.curate.filter.RowFilter` and writes one method. Adding a filter is one new file, one field of
+:class:`preceptor.curate.filter.RowFilter` and writes one method. One that cannot judge every arm
+has ``unfit(task, operation)``, which says why. Adding a filter is one new file, one field of
 :class:`CurationSettings` and one line in ``FILTERS``.
 """
 
@@ -46,6 +47,7 @@ from preceptor.curate.semantic import SemanticSettings
 from preceptor.curate.unchanged import UnchangedSettings
 from preceptor.data.candidate import Candidate
 from preceptor.settings import Settings
+from preceptor.tasks import AnyTask
 
 FILTERS: dict[str, ModuleType] = {
     "meta": meta,
@@ -101,11 +103,35 @@ def identity_of(settings: CurationSettings, base_dir: Path) -> dict[str, Any]:
     }
 
 
+def unfit(name: str, task: AnyTask, operation: str) -> str:
+    """Why a filter cannot judge the rows that a teacher makes so; empty where it can."""
+    told: str = getattr(FILTERS[name], "unfit", lambda *_: "")(task, operation)
+    return told
+
+
 def filters(settings: CurationSettings, material: Material) -> dict[str, Filter]:
-    """The filters of one arm and seed by name, in the order in which they judge."""
+    """The filters of one arm and seed by name, in the order in which they judge.
+
+    Those that cannot judge such rows are left out.
+    """
     chosen = {name: getattr(settings, name) for name in FILTERS}
     return {
-        name: FILTERS[name].make(one, material) for name, one in chosen.items() if one is not False
+        name: FILTERS[name].make(one, material)
+        for name, one in chosen.items()
+        if one is not False and not unfit(name, material.task, material.operation)
+    }
+
+
+def left_out(settings: CurationSettings, task: AnyTask, operation: str) -> dict[str, str]:
+    """Filters that a study asks for and that cannot judge an arm, each with the reason.
+
+    Those that are on by default, and that the study does not name, are passed over.
+    """
+    asked = [name for name in FILTERS if name in settings.model_fields_set]
+    return {
+        name: why
+        for name in asked
+        if getattr(settings, name) is not False and (why := unfit(name, task, operation))
     }
 
 

@@ -8,12 +8,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
-from preceptor.curate.filter import Material, RowFilter
+from preceptor.curate.filter import Material, RowFilter, needs_labels
 from preceptor.data.candidate import Rejection
 from preceptor.data.example import Example
 from preceptor.data.sampling import allot, label_counts, label_of
 from preceptor.settings import Settings
 
+unfit = needs_labels
 _PARTS = 1_000_000
 """shares are counted in millionths"""
 

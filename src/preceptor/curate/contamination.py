@@ -7,7 +7,7 @@ from difflib import SequenceMatcher
 
 from pydantic import Field
 
-from preceptor.curate.fields import TakenOver
+from preceptor.curate.fields import TakenOver, answer_of
 from preceptor.curate.filter import Material
 from preceptor.data.candidate import Rejection
 from preceptor.data.example import Example
@@ -18,8 +18,9 @@ from preceptor.settings import Settings
 
 
 class ContaminationSettings(Settings):
-    """Reject an example of which a field equals a held-out input, is nearly one, or shares runs
-    of words with one. Reads the inputs of the held-out splits, never their labels."""
+    """Reject an example of which a field, or an answer in words, equals a held-out input, is
+    nearly one, or shares runs of words with one. Reads the inputs of the held-out splits, never
+    their labels."""
 
     words: int = Field(8, ge=2)
     """length of the runs of words that are compared"""
@@ -35,7 +36,8 @@ class ContaminationFilter:
     example (a department, a context) is not the teacher's, and is not judged."""
 
     def __init__(self, settings: ContaminationSettings, material: Material) -> None:
-        self._taken_over = TakenOver(material.human)
+        self._taken_over = TakenOver(material)
+        self._task = material.task
         self._settings = settings
         self._index = NgramIndex(settings.words)
         self._near = NearIndex(settings.jaccard)
@@ -52,10 +54,14 @@ class ContaminationFilter:
 
     def judge(self, examples: Sequence[Example]) -> list[Rejection | None]:
         """Reject what equals, nearly equals or overlaps a held-out input, the overlap shown."""
-        written = [list(self._taken_over.inputs(example).values()) for example in examples]
+        written = [self._written(example) for example in examples]
         texts = [text for several in written for text in several]
         fields = iter(zip(texts, sketches(texts, self._settings.jaccard), strict=True))
         return [self._judge([next(fields) for _ in several]) for several in written]
+
+    def _written(self, example: Example) -> list[str]:
+        fields = {**self._taken_over.inputs(example), **answer_of(example, self._task)}
+        return list(fields.values())
 
     def _judge(self, fields: Sequence[tuple[str, Sketch]]) -> Rejection | None:
         found = (self._found(text, sketch) for text, sketch in fields)

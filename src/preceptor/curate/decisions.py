@@ -31,7 +31,8 @@ class Decision:
 
     Attributes:
         choice: accept, reject or relabel.
-        label: the right label for relabel; for the others the label that the row shows, if any.
+        label: the right label for relabel, of a text task the right answer; for the others what
+            the row shows, if anything.
         answer: the mark of the answer that was decided about (:func:`mark_of`), if the row has one.
         where: file and row.
     """
@@ -65,7 +66,7 @@ def read_decisions(
     Args:
         file: the path, relative to ``base_dir``.
         base_dir: the study's folder.
-        labels: the task's labels.
+        labels: the task's labels; none of a text task, where relabel gives another answer.
         arms: the arms of the study that a teacher writes for.
 
     Raises:
@@ -117,12 +118,12 @@ def _decision(
             fix=did_you_mean(choice, CHOICES),
         )
         return None
-    if choice == "relabel" and label not in labels:
+    if choice == "relabel" and (not label or (labels and label not in labels)):
         problems.add(
             "an unknown label" if label else "relabel without a label",
             where=f"{where}, label",
             found=short(label),
-            expected=listed(labels),
+            expected=listed(labels) or "the right answer",
             fix=did_you_mean(label, labels),
         )
         return None
@@ -165,7 +166,8 @@ def decided(candidate: Candidate, decision: Decision | None) -> Candidate:
     if decision.choice == "reject":
         return told.reject(Rejection("rejected by a person", filter=PERSON))
     if decision.choice == "relabel":
-        return replace(told, example=replace(told.example, target=decision.label))
+        # A person is surer than a teacher's probabilities, and these would teach the old label.
+        return replace(told, example=replace(told.example, target=decision.label, soft={}))
     return told
 
 
@@ -178,12 +180,13 @@ def _check_same(candidate: Candidate, decision: Decision) -> None:
             fix="look at it again: preceptor inspect RUN --csv FILE writes a new sheet; or delete"
             " the row",
         )
-    other = decision.label and decision.label != example.target
+    # A spreadsheet may write the line breaks of an answer in another way.
+    other = decision.label and decision.label.split() != str(example.target).split()
     if decision.choice == "accept" and other and candidate.rejection is None:
         raise DataError(
             f"{example.id} is accepted under another label than it has",
             where=f"{decision.where}, label",
-            found=decision.label,
-            expected=example.target,
+            found=short(decision.label),
+            expected=short(str(example.target)),
             fix="write relabel if the label is to change",
         )

@@ -6,13 +6,14 @@ from functools import lru_cache
 from typing import Literal
 
 from preceptor.curate.fields import Originals
-from preceptor.curate.filter import Material, RowFilter
+from preceptor.curate.filter import Material, RowFilter, needs_rewriting
 from preceptor.curate.negations import Negations, negation_changes, negations_of
 from preceptor.curate.numbers import Numbers, number_changes, numbers_of
 from preceptor.data.candidate import Rejection
 from preceptor.data.example import Example
 from preceptor.settings import Settings
 
+unfit = needs_rewriting
 _KEPT = 10_000
 """originals that are not read again for each of their rewrites"""
 

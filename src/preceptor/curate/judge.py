@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from preceptor.curate.filter import Material
+from preceptor.curate.filter import Material, needs_labels
 from preceptor.data.candidate import Rejection
 from preceptor.data.example import Example
 from preceptor.llm.chat import Answer, Failure, Request
@@ -20,6 +20,7 @@ from preceptor.llm.settings import Parameters
 from preceptor.settings import Settings
 from preceptor.tasks.choice import ChoiceTask
 
+unfit = needs_labels
 RUBRIC = (
     "It is one whole example of its kind, with nothing about how it was written.",
     "It fits its label, and fits it better than any other label.",
@@ -42,9 +43,9 @@ class JudgeSettings(Settings):
     parameters: Parameters = Field({})
     """sent with these calls beside the teacher's own parameters ({temperature: 0})"""
 
-    def calls(self, rows: int, human: int) -> int:
-        """Calls for so many made rows."""
-        return rows
+    def rounds(self, rows: int, human: int) -> tuple[int, ...]:
+        """Calls for so many made rows, by the rounds in which they are put."""
+        return (rows,)
 
 
 class JudgeFilter:
@@ -71,7 +72,7 @@ class JudgeFilter:
 
     def judge(self, examples: Sequence[Example]) -> list[Rejection | None]:
         """Reject what scores too low."""
-        requests = asked(self._settings, self._material.task, examples)
+        requests = asked(self._settings, self._material.choice, examples)
         answers = self._material.ask(requests, f"judging quality, seed {self._material.seed}")
         return [self._judge(*one) for one in zip(examples, answers, strict=True)]
 

@@ -10,12 +10,13 @@ from typing import Any
 from pydantic import Field
 
 from preceptor.curate.fields import TakenOver, texts_of
-from preceptor.curate.filter import Material, RowFilter
+from preceptor.curate.filter import Material, RowFilter, needs_writing
 from preceptor.data.candidate import Rejection
 from preceptor.data.example import Example
 from preceptor.errors import SpecError
 from preceptor.settings import Settings
 
+unfit = needs_writing
 _USUAL = 0.05
 """share of the human texts from which a language is one of theirs; below lie the mistakes"""
 
@@ -38,9 +39,9 @@ class LanguageFilter(RowFilter):
 
     def __init__(self, settings: LanguageSettings, material: Material) -> None:
         self._settings = settings
-        self._taken_over = TakenOver(material.human)
+        self._taken_over = TakenOver(material)
         self._rank = _ranker(settings.languages)
-        human = [text for one in material.human for text in texts_of(one).values()]
+        human = [text for one in material.human for text in texts_of(one, material.task).values()]
         self._wanted = set(settings.languages or self._languages(human))
 
     def verdict(self, example: Example) -> Rejection | None:

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from preceptor.curate.fields import TakenOver, texts_of
-from preceptor.curate.filter import Material, RowFilter
+from preceptor.curate.filter import Material, RowFilter, needs_writing
 from preceptor.data.candidate import Rejection
 from preceptor.data.example import Example
 from preceptor.data.words import normalise
 from preceptor.settings import Settings
+
+unfit = needs_writing
 
 
 class LengthSettings(Settings):
@@ -30,10 +32,10 @@ class LengthFilter(RowFilter):
     """Knows how many words every field of the human examples has."""
 
     def __init__(self, settings: LengthSettings, material: Material) -> None:
-        self._taken_over = TakenOver(material.human)
+        self._taken_over = TakenOver(material)
         lengths: dict[str, list[int]] = {}
         for example in material.human:
-            for name, text in texts_of(example).items():
+            for name, text in texts_of(example, material.task).items():
                 lengths.setdefault(name, []).append(_words(text))
         self._limits = {name: _limits(several, settings) for name, several in lengths.items()}
 

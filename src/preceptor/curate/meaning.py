@@ -8,11 +8,13 @@ from pathlib import Path
 
 from pydantic import Field
 
-from preceptor.curate.filter import Material
+from preceptor.curate.filter import Material, needs_rewriting
 from preceptor.data.candidate import Rejection
 from preceptor.data.example import Example
 from preceptor.models.embedding import EMBEDDER, cut_note, embedder
 from preceptor.settings import Settings
+
+unfit = needs_rewriting
 
 
 class MeaningSettings(Settings):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from preceptor.curate.fields import TakenOver, texts_of
-from preceptor.curate.filter import Material, RowFilter
+from preceptor.curate.filter import Material, RowFilter, needs_writing
 from preceptor.curate.signs import Sign, signs
 from preceptor.data.candidate import Rejection
 from preceptor.data.example import Example
@@ -15,6 +15,9 @@ from preceptor.settings import Settings
 
 _ALONE = 2
 """human texts that must show a sign: a single one may be a mishap of the data"""
+
+
+unfit = needs_writing
 
 
 class MetaSettings(Settings):
@@ -35,8 +38,8 @@ class MetaFilter(RowFilter):
     """Looks for all signs that are not the human examples' own style."""
 
     def __init__(self, settings: MetaSettings, material: Material) -> None:
-        human = [text for example in material.human for text in texts_of(example).values()]
-        self._taken_over = TakenOver(material.human)
+        human = [text for one in material.human for text in texts_of(one, material.task).values()]
+        self._taken_over = TakenOver(material)
         found = signs(material.task, human, settings.repeats, settings.items)
         usual = max(_ALONE, settings.style * len(human))
         self._signs = {name: sign for name, sign in found.items() if _count(sign, human) < usual}

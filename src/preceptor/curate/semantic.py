@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from preceptor.curate.fields import ANSWER, texts_of
 from preceptor.curate.filter import Material
 from preceptor.data.candidate import Rejection
 from preceptor.data.example import Example
-from preceptor.models.embedding import EMBEDDER, cut_note, embedder
+from preceptor.models.embedding import EMBEDDER, Embedder, cut_note, embedder
 from preceptor.settings import Settings
+from preceptor.tasks import ChoiceTask
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +29,8 @@ _SHOWN = 300
 
 class SemanticSettings(Settings):
     """Reject an example that says what a human training example says, or one made before, by
-    the cosine of their sentence embeddings. All fields that a student sees must be alike."""
+    the cosine of their sentence embeddings. All fields that a student sees must be alike, and
+    the answers of a text task."""
 
     similarity: float = Field(0.95, gt=0, le=1)
     """cosine from which two texts say the same. Of the pairs of CLINC150's training texts that are
@@ -49,7 +52,9 @@ class SemanticFilter:
     def __init__(self, settings: SemanticSettings, material: Material) -> None:
         self._settings = settings
         self._material = material
-        self._fields = material.task.input_fields
+        self._inputs = material.task.input_fields
+        is_text = not isinstance(material.task, ChoiceTask)
+        self._fields = [*self._inputs, ANSWER] if is_text else self._inputs
         self._cut = 0
 
     @property
@@ -67,7 +72,8 @@ class SemanticFilter:
     def _judge(self, examples: Sequence[Example]) -> list[Rejection | None]:
         import numpy as np
 
-        vectors = self._embed(examples, count=True)
+        vectors = self._embed(examples, self._fields)
+        self._cut += self._model.cut(self._texts(examples, self._fields))
         verdicts = self._contaminated(examples, vectors)
         before, place = self._seen.nearest(vectors, [self._own(one) for one in examples])
         among = np.tril(_alike(vectors, vectors), -1)  # each with those before it alone
@@ -109,20 +115,26 @@ class SemanticFilter:
                     verdicts[row] = _leaked(twin, field, float(similarity[row]))
         return verdicts
 
-    def _embed(self, examples: Sequence[Example], count: bool = False) -> NDArray[np.float32]:
+    @property
+    def _model(self) -> Embedder:
+        return embedder(self._settings.weights, self._material.base_dir)
+
+    def _embed(self, examples: Sequence[Example], fields: Sequence[str]) -> NDArray[np.float32]:
         """[fields, examples, width]"""
         import numpy as np
 
-        model = embedder(self._settings.weights, self._material.base_dir)
-        texts = [example.inputs[field] for field in self._fields for example in examples]
-        vectors = model.embed(texts, "embedding for semantic duplicates")
-        self._cut += model.cut(texts) if count else 0
-        return np.reshape(vectors, (len(self._fields), len(examples), vectors.shape[1]))
+        texts = self._texts(examples, fields)
+        vectors = self._model.embed(texts, "embedding for semantic duplicates")
+        return np.reshape(vectors, (len(fields), len(examples), vectors.shape[1]))
+
+    def _texts(self, examples: Sequence[Example], fields: Sequence[str]) -> list[str]:
+        texts = [texts_of(example, self._material.task) for example in examples]
+        return [one[field] for field in fields for one in texts]
 
     @cached_property
     def _seen(self) -> _Seen:
         seen = _Seen()
-        seen.add(self._material.human, self._embed(self._material.human))
+        seen.add(self._material.human, self._embed(self._material.human, self._fields))
         return seen
 
     @cached_property
@@ -132,8 +144,8 @@ class SemanticFilter:
     @cached_property
     def _held_out(self) -> dict[str, _Seen]:
         """The held-out inputs, each field for itself."""
-        vectors = self._embed(self._material.held_out)
-        found = {field: _Seen() for field in self._fields}
+        vectors = self._embed(self._material.held_out, self._inputs)
+        found = {field: _Seen() for field in self._inputs}
         for number, seen in enumerate(found.values()):
             seen.add(self._material.held_out, vectors[number : number + 1])
         return found

@@ -13,7 +13,7 @@ from functools import partial
 from operator import eq
 
 from preceptor.data.words import normalise, words_of
-from preceptor.tasks.choice import ChoiceTask
+from preceptor.tasks import AnyTask, ChoiceTask
 
 Sign = tuple[str, Callable[[str], str | None]]
 """the reason of a rejection, and what finds the sign in a text: the words that show it, or None"""
@@ -90,7 +90,7 @@ _LONG = 5
 """words; a shorter description of a label may be said by chance"""
 
 
-def signs(task: ChoiceTask, human: Iterable[str], repeats: int, items: int) -> dict[str, Sign]:
+def signs(task: AnyTask, human: Iterable[str], repeats: int, items: int) -> dict[str, Sign]:
     """All signs by name.
 
     Args:
@@ -100,8 +100,10 @@ def signs(task: ChoiceTask, human: Iterable[str], repeats: int, items: int) -> d
         items: how many items make an endless list.
     """
     known = {name for text in human for name in _scripts(text)}
-    found: dict[str, Sign] = {
-        "leaked prompt": ("leaked prompt", partial(_search, _leak(task))),
+    found: dict[str, Sign] = {}
+    if isinstance(task, ChoiceTask):
+        found["leaked prompt"] = ("leaked prompt", partial(_search, _leak(task)))
+    found |= {
         "stutter": ("repeats itself", partial(_stutter, repeats)),
         "cycle": ("repeats itself", _cycle),
         "cut off": ("cut off", _cut_off),
@@ -136,9 +138,10 @@ def _leak(task: ChoiceTask) -> re.Pattern[str]:
     return re.compile("|".join(patterns), _FLAGS)
 
 
-def _phrases(task: ChoiceTask) -> list[str]:
+def _phrases(task: AnyTask) -> list[str]:
     """What a prompt says of the task and of each label, where that is long enough to be known."""
-    told = [task.about, *task.descriptions.values()]
+    meanings = task.descriptions.values() if isinstance(task, ChoiceTask) else ()
+    told = [task.about, *meanings]
     return [normalise(phrase) for phrase in told if len(words_of(phrase)) >= _LONG]
 
 

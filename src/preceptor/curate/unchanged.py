@@ -9,11 +9,13 @@ from difflib import SequenceMatcher
 from pydantic import Field
 
 from preceptor.curate.fields import Originals
-from preceptor.curate.filter import Material, RowFilter
+from preceptor.curate.filter import Material, RowFilter, needs_rewriting
 from preceptor.data.candidate import Rejection
 from preceptor.data.example import Example
 from preceptor.data.words import normalise
 from preceptor.settings import Settings
+
+unfit = needs_rewriting
 
 
 class UnchangedSettings(Settings):
