@@ -113,7 +113,8 @@ def run(
 def plan(study: StudyFile, sets: Sets = None, as_json: Json = False) -> None:
     """Show cells, teacher calls, tokens, money and time. Calls nobody, loads no model."""
     from preceptor.study.check import check
-    from preceptor.study.estimate import estimate, shown
+    from preceptor.study.estimate import estimate
+    from preceptor.study.estimate_table import shown
 
     opened = _open(study, sets, None)
     check(opened, calls=False)
@@ -129,7 +130,8 @@ def preview(
 ) -> None:
     """Show prompts, the teacher's answers and what would be rejected, for a few examples.
 
-    These few calls are made (and cached: the run does not make them again).
+    These few calls are made, paid and cached: the run does not make them again. A teacher's limit
+    holds for each preview alone.
     """
     from preceptor.study.check import check
     from preceptor.study.preview import preview as lines
@@ -188,12 +190,22 @@ def score(
     field: Annotated[
         str | None, typer.Option(help="score this field of the data in place of a file")
     ] = None,
+    references: Annotated[
+        Path | None,
+        typer.Option(help="score written texts against this table of id, references and target"),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Score anybody's answers on a test split: accuracy and macro-F1 by hard match."""
-    from preceptor.study.scoring import score_answers, shown
+    """Score anybody's answers on a test split: accuracy and macro-F1 by hard match.
 
-    found = score_answers(answers_file, data, protocol, answers, field)
+    With --references, anybody's texts: BLEU, chrF, ROUGE, exact match.
+    """
+    from preceptor.study.scoring import score_answers, score_texts, shown
+
+    if references is not None:
+        found = score_texts(answers_file, references, data or field)
+    else:
+        found = score_answers(answers_file, data, protocol, answers, field)
     typer.echo(json.dumps(found) if as_json else shown(found))
 
 

@@ -24,6 +24,7 @@ from preceptor.study.arms import fill_arm
 from preceptor.study.asking import Attempt, ask_until_read
 from preceptor.study.file import load_study
 from preceptor.study.plan import Plan
+from preceptor.study.staff import Staff
 
 from .conftest import STUDY, rows
 
@@ -46,7 +47,8 @@ class Desk:
         folder = self.folder / arm
         folder.mkdir(exist_ok=True)
         with open_teacher(study.teachers["echo"], self.folder / f"{cache}.sqlite") as teacher:
-            fill_arm(Plan(study, self.folder, folder), arm, 0, {"echo": teacher}, folder)
+            plan = Plan(study, self.folder, folder)
+            fill_arm(plan, arm, 0, Staff(plan, opened={"echo": teacher}), folder)
         record: dict[str, Any] = json.loads((folder / "arm.json").read_text())
         return record
 

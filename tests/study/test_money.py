@@ -62,6 +62,18 @@ def test_other_settings_of_curation_pay_nothing_again(place: Place, cli: Cli) ->
     assert place.server.calls == calls
 
 
+def test_rounds_too_small_for_a_batch_are_counted_at_the_full_price(place: Place, cli: Cli) -> None:
+    """9 rows are wanted and 10 calls make a batch, so that every call is a plain one."""
+    batch = ("--set", "teachers.echo.batch={least: 10}", *PRICE)
+    assert cli("run", place.study, "--out", "run", *SMALL, *batch) == 0
+    results = place.results()
+    (teacher,) = results["teachers"]
+    assert teacher["usage"]["calls"] == place.server.calls >= 18
+    assert teacher["usage"]["cost"] == pytest.approx(place.server.calls * CALL)
+    used = results["arms"]["rewrite"]["seeds"][0]["usage"]
+    assert used["cost"] == pytest.approx(used["calls"] * CALL)
+
+
 def test_an_answer_that_two_arms_use_is_in_the_cost_of_each_and_once_in_all(
     place: Place, cli: Cli
 ) -> None:
@@ -96,7 +108,7 @@ def test_the_plan_says_whose_price_it_counts_with(
     price = found["prices"]["echo"]
     assert (price["input"], price["output"], price["currency"]) == (0.4, 1.6, "USD")
     assert price["source"].startswith("genai-prices")
-    assert found["total"]["cost"] > 0
+    assert found["total"]["costs"]["USD"] > 0
     assert cli("plan", place.study, *known) == 0
     assert "echo: 0.4 / 1.6 USD per million" in capsys.readouterr().out
     assert cli("plan", place.study) == 0

@@ -13,12 +13,12 @@ from preceptor.errors import TeacherError
 from preceptor.llm.cache import KEPT_FAILURES
 from preceptor.llm.chat import Answer, Failure, Request, Teacher
 from preceptor.llm.schema import takes_schema
-from preceptor.tasks.choice import ChoiceTask
+from preceptor.tasks import AnyTask
 
 Outcome = Answer | Failure
 
 
-def tries_schema(arm: AnyOperation, task: ChoiceTask, base_dir: Path) -> bool:
+def tries_schema(arm: AnyOperation, task: AnyTask, base_dir: Path) -> bool:
     """Whether the arm would ask by a JSON schema, and so tries whether the server can.
 
     Raises:
@@ -30,7 +30,7 @@ def tries_schema(arm: AnyOperation, task: ChoiceTask, base_dir: Path) -> bool:
     return len(arm.keys(task)) > 1 and arm.may_ask_by_schema(base_dir)
 
 
-def structured(arm: AnyOperation, task: ChoiceTask, teacher: Teacher, base_dir: Path) -> bool:
+def structured(arm: AnyOperation, task: AnyTask, teacher: Teacher, base_dir: Path) -> bool:
     """Whether the arm's calls carry a JSON schema; asks the teacher's server where that matters.
 
     Raises:

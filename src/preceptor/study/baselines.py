@@ -14,13 +14,15 @@ from preceptor.llm import answer
 from preceptor.llm.chat import Answer, Teacher
 from preceptor.store.atomic import write_json
 from preceptor.store.tables import write_rows
-from preceptor.study.arms import refuse_unanswered
+from preceptor.study.curating import refuse_unanswered
 from preceptor.study.plan import Plan
+from preceptor.study.staff import Staff
+from preceptor.study.training import scored
 from preceptor.tasks import ChoiceTask, TextTask
 from preceptor.tasks.answers import READERS
 
 
-def fill_baselines(plan: Plan, seed: int, teachers: Mapping[str, Teacher], folder: Path) -> None:
+def fill_baselines(plan: Plan, seed: int, staff: Staff, folder: Path) -> None:
     """Score every baseline of one draw seed on the test split: ``baselines.json``.
 
     Raises:
@@ -38,8 +40,11 @@ def fill_baselines(plan: Plan, seed: int, teachers: Mapping[str, Teacher], folde
     if settings.human:
         metrics = score_field(splits.test, settings.human, task.labels)
         rows.append(_row(f"human ({settings.human})", seed, metrics))
-    for name, shots in itertools.product(teachers, settings.teacher):
-        rows.append(_asked(plan, seed, name, teachers[name], shots, folder=folder))
+    for name, shots in itertools.product(plan.study.teachers, settings.teacher):
+        if plan.tunings.settings(name) is None:
+            rows.append(_asked(plan, seed, name, staff.asked(name), shots, folder=folder))
+        elif shots == 0:  # it was tuned on what a prompt could show
+            rows.append(_tuned(plan, seed, name, staff, folder))
     write_json(folder / "baselines.json", rows)
 
 
@@ -86,3 +91,14 @@ def _asked(
         "shots": shots,
         "usage": usage,
     }
+
+
+def _tuned(plan: Plan, seed: int, name: str, staff: Staff, folder: Path) -> dict[str, Any]:
+    """A tuned teacher labels the test texts as it labels the pool's: by probability."""
+    test = plan.drawn(seed).test
+    with staff.answering(name, seed) as predictor:
+        rows, metrics = scored(predictor, {"test": test}, f"{name}, tuned, seed {seed}")
+    columns = ("id", "target", "prediction", "text")
+    write_rows(folder / f"{name}-tuned.parquet", rows, columns)
+    row = _row(f"{name}, tuned", seed, metrics["test"]["likelihood"])
+    return {**row, "teacher": name, "shots": None}

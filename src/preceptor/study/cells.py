@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from preceptor.data.example import HUMAN, Example, read_examples
-from preceptor.errors import DataError
+from preceptor.data.example import Example, read_examples
 from preceptor.store.atomic import write_json
 from preceptor.store.tables import write_rows
 from preceptor.study import processes
 from preceptor.study.environment import environment
-from preceptor.study.inputs import Inputs
 from preceptor.study.measures import MEASURES
 from preceptor.study.plan import Cell, Plan
 from preceptor.study.predictor import Predictor
-from preceptor.study.spec import EncoderStudent, Seq2SeqStudent, chosen_by
-from preceptor.tune.batches import Row
+from preceptor.study.spec import chosen_by
+from preceptor.study.training import Trainee, scored, training_rows
 from preceptor.tune.checkpoint import Checkpoint
-from preceptor.tune.methods import METHODS
-from preceptor.tune.methods.base import BaseSettings
+from preceptor.tune.distil import Distil
 from preceptor.tune.trunk import TrunkCache
+from preceptor.tune.vocabulary import check_vocabulary
 from preceptor.tune.watch import Watch
+
+if TYPE_CHECKING:
+    from preceptor.tune.fit import Aids
 
 TRUNK, CHECKPOINTS = "trunk", "checkpoints"
 """folders of a run that are there only while it works"""
@@ -41,16 +40,16 @@ def fill_cell(plan: Plan, cell: Cell, folder: Path) -> None:
 
     release()
     processes.announce(cell.id)
-    predictor = untrained(plan, cell)
+    trainee = trainee_of(plan, cell)
+    predictor = trainee.loaded()
     splits = plan.drawn(plan.study.draw_seed(cell.seed))
     held_out = {"validation": splits.validation, "test": splits.test}
-    arm = plan.arm_part(cell.arm, plan.study.draw_seed(cell.seed)).folder
-    rows, left_out = training_rows(predictor, read_examples(arm / "train.parquet"))
+    rows, left_out = training_rows(predictor, _training_set(plan, cell))
     cut_in_training, predictor.inputs.cut = predictor.inputs.cut, 0
-    fitted = _fitted(plan, cell, predictor, rows)
+    fitted = trainee.fit(predictor, rows, _aids(plan, cell, predictor))
     predictor.inputs.cut = 0
     started = time.perf_counter()
-    predictions, metrics = _scored(plan, predictor, held_out, cell.id)
+    predictions, metrics = scored(predictor, held_out, cell.id)
     trainable, total = count_parameters(predictor.model)
     record = {
         "rows": len(rows),
@@ -75,40 +74,60 @@ def fill_cell(plan: Plan, cell: Cell, folder: Path) -> None:
 def share_training(plan: Plan, cell_id: str) -> None:
     """Take this process's share of a cell's training, beside the process that fills the cell."""
     cell = next(cell for cell in plan.cells if cell.id == cell_id)
-    predictor = untrained(plan, cell)
-    arm = plan.arm_part(cell.arm, plan.study.draw_seed(cell.seed)).folder
-    rows, _ = training_rows(predictor, read_examples(arm / "train.parquet"))
-    _fitted(plan, cell, predictor, rows)
+    trainee = trainee_of(plan, cell)
+    predictor = trainee.loaded()
+    rows, _ = training_rows(predictor, _training_set(plan, cell))
+    trainee.fit(predictor, rows, _aids(plan, cell, predictor))
 
 
-def _fitted(plan: Plan, cell: Cell, predictor: Predictor, rows: Sequence[Row]) -> dict[str, Any]:
-    """Train the student, and tell what was done; a method that trains nothing does nothing."""
-    from preceptor.tune.fit import Aids, fit
-
+def trainee_of(plan: Plan, cell: Cell) -> Trainee:
+    """The cell's student."""
     student = plan.study.students[cell.student]
-    method = cell.method(student)
-    if isinstance(method, BaseSettings):
-        untouched: dict[str, Any] = {"updates": 0, "tokens": 0, "seconds": 0.0, "history": []}
-        return {**untouched, "precision": student.fit.precision}
-    trunk = TrunkCache(
-        plan.out / TRUNK,
-        plan.weights[cell.student].identity(),
-        student.fit.trunk_cache_gb * 1e9,
-    )
-    report = fit(
-        predictor.model,
-        rows,
-        plan.budget(student),
-        student.fit,
-        learning_rate=method.learning_rate,
+    return Trainee(
+        name=cell.id,
+        task=plan.study.task,
+        student=student,
+        weights=plan.weights[cell.student],
+        method=cell.method(student),
+        budget=plan.budget(student),
+        too_long=plan.study.data.too_long,
         seed=cell.seed,
-        label=cell.id,
-        pad_id=predictor.tokenizer.pad_token_id,
-        aids=Aids(trunk, _watch(plan, cell, predictor), checkpoint_of(plan, cell)),
     )
-    told = asdict(report)
-    told["tokens"] = told.pop("tokens_seen")
-    return told
+
+
+def _training_set(plan: Plan, cell: Cell) -> list[Example]:
+    arm = plan.arm_part(cell.arm, plan.study.draw_seed(cell.seed)).folder
+    return read_examples(arm / "train.parquet")
+
+
+def _aids(plan: Plan, cell: Cell, predictor: Predictor) -> Aids:
+    from preceptor.tune.fit import Aids
+
+    fit = predictor.student.fit
+    identity = plan.weights[cell.student].identity()
+    trunk = TrunkCache(plan.out / TRUNK, identity, fit.trunk_cache_gb * 1e9)
+    watch, distil = _watch(plan, cell, predictor), _distil(plan, cell, predictor)
+    return Aids(trunk, watch, checkpoint_of(plan, cell), distil)
+
+
+def _distil(plan: Plan, cell: Cell, predictor: Predictor) -> Distil | None:
+    """What the student learns of a teacher's probabilities; loads the teacher of its tokens.
+
+    Raises:
+        PreceptorError: the teacher's tokens are not the student's.
+    """
+    from preceptor.models.save import load_saved
+
+    wanted = predictor.student.distill
+    if wanted is None:
+        return None
+    if wanted.teacher is None:
+        return Distil(wanted.temperature, wanted.weight)
+    tuning = plan.tunings.answering(wanted.teacher, plan.study.draw_seed(cell.seed))
+    assert tuning is not None
+    teacher, tokenizer = load_saved(plan.tunings.folder(tuning) / "model")
+    tokens = check_vocabulary(predictor.tokenizer, tokenizer)
+    return Distil(wanted.temperature, wanted.weight, teacher, tokens)
 
 
 def checkpoint_of(plan: Plan, cell: Cell) -> Checkpoint:
@@ -126,68 +145,7 @@ def _watch(plan: Plan, cell: Cell, predictor: Predictor) -> Watch | None:
     by = chosen_by(plan.study, cell.student)
 
     def figure() -> float:
-        _, metrics = _scored(plan, predictor, {"validation": validation}, f"{cell.id}, look")
-        return float(next(one[by] for one in metrics["validation"].values() if by in one))
+        look = MEASURES[plan.study.task.kind].look
+        return float(look(predictor, validation, by, f"{cell.id}, look"))
 
     return Watch(by, figure, higher_is_better=by != "log_loss")
-
-
-def untrained(plan: Plan, cell: Cell) -> Predictor:
-    """The cell's student before training, its method attached, all of it drawn by the seed."""
-    from preceptor.models.decoder import load_decoder
-    from preceptor.models.encoder import load_encoder
-    from preceptor.models.seeding import seeded
-    from preceptor.models.seq2seq import load_seq2seq
-
-    study = plan.study
-    student = study.students[cell.student]
-    weights = plan.weights[cell.student]
-    if isinstance(student, EncoderStudent):
-        model, tokenizer = load_encoder(weights, study.task.labels, cell.seed)
-    elif isinstance(student, Seq2SeqStudent):
-        model, tokenizer = load_seq2seq(weights, seed=cell.seed)
-    else:
-        model, tokenizer = load_decoder(weights)
-    method = cell.method(student)
-    with seeded(cell.seed):
-        model = METHODS[method.name].attach(model, method, tokenizer)
-    inputs = Inputs.of(model, tokenizer, study.task, student, study.data.too_long)
-    return Predictor(inputs, model)
-
-
-def training_rows(
-    predictor: Predictor, examples: Sequence[Example]
-) -> tuple[list[Row], list[dict[str, str]]]:
-    """What the fitting loop learns from: the same texts that prediction shows, and answers.
-
-    Returns:
-        The rows, and the made examples that do not fit this student, with the reason. They
-        were paid for and may fit another student, so they stop nobody.
-
-    Raises:
-        DataError: a human example does not fit and the study refuses to cut.
-    """
-    rows: list[Row] = []
-    left_out: list[dict[str, str]] = []
-    for one in examples:
-        try:
-            rows.append(predictor.inputs.row(one))
-        except DataError as error:
-            if one.origin == HUMAN:
-                raise
-            left_out.append({"id": one.id, "reason": f"{error.what}: {error.found}"})
-    return rows, left_out
-
-
-def _scored(
-    plan: Plan, predictor: Predictor, held_out: Mapping[str, Sequence[Example]], title: str
-) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Predictions and metrics of validation and test."""
-    rows: list[dict[str, Any]] = []
-    metrics: dict[str, Any] = {}
-    scored = MEASURES[plan.study.task.kind].scored
-    for name, examples in held_out.items():
-        if examples:
-            found, metrics[name] = scored(predictor, name, examples, f"{title}, {name}")
-            rows += found
-    return rows, metrics

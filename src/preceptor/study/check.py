@@ -20,12 +20,13 @@ from preceptor.errors import PreceptorError, SpecError
 from preceptor.llm import vllm
 from preceptor.llm.endpoint import check_key
 from preceptor.llm.prices import quote
-from preceptor.llm.settings import AnyTeacher, EndpointSettings, VllmSettings
+from preceptor.llm.settings import AnyTeacher, EndpointSettings, TunedSettings, VllmSettings
 from preceptor.models import weights
 from preceptor.study.file import headed, hint, placed
 from preceptor.study.plan import Plan
-from preceptor.study.spec import MixArm, Study
+from preceptor.study.spec import MixArm, NoneArm, Study
 from preceptor.study.students import student_problems
+from preceptor.study.taught import pool_problems, tuned_problems
 from preceptor.tasks import TextTask
 from preceptor.tasks.template import fields_of
 
@@ -46,6 +47,7 @@ def check(plan: Plan, calls: bool = True) -> None:
     """
     study = plan.study
     problems = [*_teachers(study), *_arms(study), *student_problems(plan), *_prompts(plan)]
+    problems += tuned_problems(plan)
     problems += _curation(plan)
     if texts := list(_of_texts(study)):
         raise SpecError(headed([_placed(plan, problem) for problem in [*texts, *problems]]))
@@ -56,7 +58,7 @@ def check(plan: Plan, calls: bool = True) -> None:
     check_targets(plan, plan.splits)
     for seed in plan.draw_seeds:
         check_targets(plan, plan.drawn(seed))
-    problems = [*_rendered(plan), *_amounts(plan), *_drawn(plan)]
+    problems = [*_rendered(plan), *_amounts(plan), *_drawn(plan), *pool_problems(plan)]
     if problems:
         raise SpecError(headed([_placed(plan, problem) for problem in problems]))
 
@@ -111,10 +113,8 @@ def _of_texts(study: Study) -> Iterator[str]:
     if not isinstance(study.task, TextTask):
         return
     for name, arm in study.operations().items():
-        yield (
-            f"arms.{name}: {arm.operation} makes examples with labels; a text task takes none"
-            " and repeat"
-        )
+        if isinstance(arm, RewriteSettings):
+            yield f"arms.{name}: rewrite keeps a label; a text task takes create and annotate"
     if study.baselines.teacher or study.baselines.human:
         yield "baselines: a text task has no labels that a teacher or a person could give"
 
@@ -128,7 +128,7 @@ def _ready(study: Study, base_dir: Path) -> Iterator[str]:
 def _teachers(study: Study) -> Iterator[str]:
     if study.baselines.teacher and not study.teachers:
         yield "teachers: baselines.teacher needs one and there is none"
-    for name, arm in study.operations().items():
+    for name, arm in study.teaching().items():
         yield from (f"arms.{name}.teacher: {problem}" for problem in _called(study, arm.teacher))
 
 
@@ -154,6 +154,8 @@ def _teacher(teacher: AnyTeacher, base_dir: Path) -> Iterator[str]:
     if isinstance(teacher, VllmSettings):
         yield from vllm.problems(teacher, base_dir)
         return
+    if isinstance(teacher, TunedSettings):
+        return  # looked at with the students, which it is one of while it is tuned
     if find_spec("xllamacpp") is None:
         yield "engine: embedded needs xllamacpp: pip install 'preceptor[embedded]'"
     found = _reason(lambda: weights.find_gguf(teacher.weights, base_dir))
@@ -168,16 +170,14 @@ def _reason(action: Callable[[], object]) -> Iterator[str]:
 
 
 def _arms(study: Study) -> Iterator[str]:
-    operations = study.operations()
+    holding = [k for k, arm in study.arms.items() if not isinstance(arm, MixArm | NoneArm)]
     for name, arm in study.arms.items():
-        if isinstance(arm, MixArm):
-            for source in arm.of:
-                if source not in operations:
-                    guess = hint(source, list(operations))
-                    yield (
-                        f"arms.{name}.of: {source!r} is no arm that calls a teacher{guess}; those"
-                        f" are: {', '.join(operations) or 'none'}"
-                    )
+        for source in arm.of if isinstance(arm, MixArm) else ():
+            if source not in holding:
+                yield (
+                    f"arms.{name}.of: {source!r} is no arm that holds rows of its own"
+                    f"{hint(source, holding)}; those are: {', '.join(holding) or 'none'}"
+                )
 
 
 def _curation(plan: Plan) -> Iterator[str]:
@@ -199,7 +199,10 @@ def _rendered(plan: Plan) -> Iterator[str]:
     """Every arm's prompt, filled in once as it will be."""
     human = plan.drawn(plan.draw_seeds[0]).train
     for name, arm in plan.study.operations().items():
-        calls = OPERATIONS[arm.operation].calls(arm, plan.study.task, human, 0, plan.base_dir)
+        form = {"tuned": True} if plan.tunings.settings(plan.study.teacher_of(arm)) else {}
+        calls = OPERATIONS[arm.operation].calls(
+            arm, plan.study.task, human, 0, plan.base_dir, **form
+        )
         for problem in _reason(partial(next, calls)):
             yield f"arms.{name}.prompt: {problem}"
 
@@ -207,10 +210,9 @@ def _rendered(plan: Plan) -> Iterator[str]:
 def _amounts(plan: Plan) -> Iterator[str]:
     """A mix cannot take more of an arm than that arm makes."""
     human = len(plan.drawn(plan.draw_seeds[0]).train)
-    operations = plan.study.operations()
     for name, arm in plan.study.arms.items():
         for source, amount in arm.of.items() if isinstance(arm, MixArm) else ():
-            made = rows_of(operations[source].amount, human)
+            made = rows_of(getattr(plan.study.arms[source], "amount", "1x"), human)
             if amount is not None and rows_of(amount, human) > made:
                 yield f"arms.{name}.of.{source}: {amount} is more than the {made} rows it makes"
 
@@ -253,7 +255,7 @@ def _fields(plan: Plan) -> Iterator[str]:
         if isinstance(arm, RewriteSettings) and arm.fields and not inputs & set(arm.fields):
             yield f"arms.{name}.fields: reword an input too, one of {listed(sorted(inputs))}"
         if isinstance(arm, CreateSettings):
-            task = plan.study.choice
+            task = plan.study.task
             lacking = set(task.input_fields) - {*arm.written(task), *arm.keep}
             if lacking:
                 yield f"arms.{name}.write: {', '.join(sorted(lacking))} is neither written nor kept"

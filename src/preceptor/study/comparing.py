@@ -98,6 +98,8 @@ def _differences(
             _sample(plan, side, reading, metric)
             for side, reading in zip(sides, readings, strict=True)
         )
+        if ours.lower_is_better is None:
+            continue  # a length is no merit
         found = paired_difference(ours, theirs)
         yield {"metric": metric, **_told(found, "difference"), "verdict": found.verdict}
 

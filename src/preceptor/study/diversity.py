@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from preceptor.augment import AnyOperation
-from preceptor.augment.create import CreateSettings
+from preceptor.augment.create import ANSWER, CreateSettings
 from preceptor.data.example import Example
 from preceptor.evaluate.diversity import compare
 from preceptor.study.plan import Plan
+from preceptor.tasks import TextTask
 
 
 def diversity(
@@ -28,9 +29,9 @@ def diversity(
 
 
 def _written(plan: Plan, arm: AnyOperation, example: Example) -> str:
-    if isinstance(arm, CreateSettings):
-        fields = arm.written(plan.study.choice)
-    else:
-        fields = arm.reworded(example)
+    task = plan.study.task
+    fields = arm.written(task) if isinstance(arm, CreateSettings) else arm.reworded(example)
     values = {**example.inputs, **example.extra}
+    if isinstance(task, TextTask):
+        values[ANSWER], fields = str(example.target), (*fields, ANSWER)
     return "\n".join(values[field] for field in fields)

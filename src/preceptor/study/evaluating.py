@@ -13,7 +13,7 @@ from preceptor.data.sampling import sample_any
 from preceptor.data.splits import Splits
 from preceptor.errors import PreceptorError
 from preceptor.study.inputs import Inputs, window_of
-from preceptor.study.measures import text
+from preceptor.study.measures import foreseen
 from preceptor.study.named import path_of
 from preceptor.study.predictor import FILE, Predictor, load_predictor
 from preceptor.study.spec import DecoderStudent
@@ -51,7 +51,7 @@ def evaluate_model(model: str, question: Question) -> dict[str, Any]:
         question: what on.
 
     Returns:
-        The metrics of :mod:`preceptor.study.measures.text`, ``cut`` (rows that lost their end),
+        The metrics of :mod:`preceptor.study.measures.foreseen`, ``cut`` (rows that lost their end),
         ``seconds`` and what was evaluated. JSON values.
 
     Raises:
@@ -67,7 +67,7 @@ def evaluate_model(model: str, question: Question) -> dict[str, Any]:
         "model": model,
         "data": question.data,
         "split": question.split,
-        **text.measured(found),
+        **foreseen.measured(found),
         "cut": predictor.inputs.cut,
         "max_length": predictor.inputs.length,
         "prompt": getattr(predictor.task, "prompt", ""),

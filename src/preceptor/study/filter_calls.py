@@ -18,14 +18,14 @@ class FilterCalls:
     Attributes:
         title: filter and arm, for the table.
         teacher: its name in the study.
-        calls: where no row has to be made anew.
+        rounds: calls that are put at once, round after round, where no row has to be made anew.
         at_most: where every row is rejected until the arm's calls are spent.
         characters: of a prompt, on average.
     """
 
     title: str
     teacher: str
-    calls: int
+    rounds: tuple[int, ...]
     at_most: int
     characters: float
 
@@ -38,14 +38,15 @@ def filter_calls(plan: Plan) -> Iterator[FilterCalls]:
     for arm, operation in plan.study.operations().items():
         seeds, wanted = needed.count(arm), rows_of(operation.amount, len(human))
         for name, settings in asking.items():
-            calls = settings.calls(wanted, len(human)) if hasattr(settings, "calls") else 0
-            if not calls or not seeds:
+            rounds = settings.rounds(wanted, len(human)) if hasattr(settings, "rounds") else ()
+            if not rounds or not seeds:
                 continue
-            asked = FILTERS[name].asked(settings, plan.study.choice, human)
+            most = settings.rounds(rows_of(operation.max_requests, wanted), len(human))
+            asked = FILTERS[name].asked(settings, plan.study.task, human)
             yield FilterCalls(
                 f"{name} of arm {arm}",
                 plan.study.teacher_of(operation),
-                seeds * calls,
-                seeds * settings.calls(rows_of(operation.max_requests, wanted), len(human)),
+                seeds * rounds,
+                seeds * sum(most),
                 fmean(sum(len(one.content) for one in call.messages) for call in asked),
             )

@@ -12,15 +12,20 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from preceptor import curate
+from preceptor.augment import AnyOperation, annotate
+from preceptor.augment.annotate import AnnotateSettings
 from preceptor.curate.decisions import Decision, part_of, read_decisions
 from preceptor.data.example import Example, to_row
 from preceptor.data.readers import READERS
+from preceptor.data.sampling import subset
 from preceptor.data.splits import Splits, draw
 from preceptor.llm import answer, identity_of
+from preceptor.llm.settings import TunedSettings
 from preceptor.models.weights import Weights, resolve
 from preceptor.store.fingerprint import file_hash, fingerprint
 from preceptor.store.parts import Part
 from preceptor.study.spec import AnyStudent, DecoderStudent, MixArm, Study
+from preceptor.study.tunings import Tuning, Tunings
 from preceptor.tasks import TextTask
 from preceptor.tune.methods import MethodSettings
 from preceptor.tune.settings import Budget
@@ -97,14 +102,31 @@ class Plan:
         return splits
 
     def drawn(self, seed: int) -> Splits:
-        """The data under one draw seed: its own labelled subset."""
-        return draw(self.splits, seed, self.study.data)
+        """The data under one draw seed: its own labelled subset and its pool."""
+        return draw(self.splits, seed, self.study.data, self.study.task.show)
+
+    def human(self, seed: int, share: int | float | None) -> list[Example]:
+        """So many of a seed's labelled examples (a number, or a share below 1); all for None.
+
+        A larger number holds a smaller one's examples.
+
+        Raises:
+            DataError: there are not so many.
+        """
+        train = self.drawn(seed).train
+        if share is None:
+            return train
+        return subset(train, share, f"human:{seed}", self.splits.targets)
 
     @property
     def held_out(self) -> list[Example]:
         """Validation and test examples, for the contamination filter's eyes."""
         drawn = self.drawn(0)
         return [*drawn.validation, *drawn.test]
+
+    def ledger_of(self, teacher: str) -> Path:
+        """The file that tells every answer of a teacher that the run paid or used."""
+        return self.out / "spent" / f"{teacher}.jsonl"
 
     @cached_property
     def cells(self) -> list[Cell]:
@@ -158,7 +180,7 @@ class Plan:
         file, study = self.study.curation.decisions, self.study
         if file is None:
             return {}
-        return read_decisions(file, self.base_dir, study.task.labels, list(study.operations()))
+        return read_decisions(file, self.base_dir, study.task.labels, list(study.teaching()))
 
     def decisions_of(self, name: str, draw_seed: int) -> dict[str, Decision]:
         """Those about the made examples of one arm and draw seed."""
@@ -167,7 +189,20 @@ class Plan:
 
     @cached_property
     def _teachers(self) -> dict[str, dict[str, Any]]:
-        return {name: identity_of(one, self.base_dir) for name, one in self.study.teachers.items()}
+        """What tells each teacher from others; those that are tuned are told by their tuning."""
+        return {
+            name: identity_of(one, self.base_dir)
+            for name, one in self.study.teachers.items()
+            if not isinstance(one, TunedSettings)
+        }
+
+    def _teacher(self, name: str, tuning: Tuning | None) -> dict[str, Any]:
+        return self._teachers[name] if tuning is None else self.tunings.identity(tuning)
+
+    @cached_property
+    def tunings(self) -> Tunings:
+        """The teachers that are tuned before they are asked."""
+        return Tunings(self)
 
     @cached_property
     def weights(self) -> dict[str, Weights]:
@@ -180,7 +215,7 @@ class Plan:
     def arm_part(self, name: str, draw_seed: int) -> Part:
         """One arm's training set under one draw seed."""
         arm = self.study.arms[name]
-        operation = self.study.operations().get(name)
+        operation = self.study.teaching().get(name)
         made_from: dict[str, Any] = {
             "stage": _STAGES["arms"],
             "data": self.data_part.fingerprint,
@@ -193,26 +228,36 @@ class Plan:
             ]
         elif operation is not None:
             made_from |= {
-                "teacher": self._teachers[self.study.teacher_of(operation)],
+                "teacher": self._teacher(
+                    self.study.teacher_of(operation), self.tunings.of_arm(name, draw_seed)
+                ),
                 "curation": self.study.curation.model_dump(mode="json", exclude={"decisions"}),
                 "filters": self._filters,
                 "decisions": {
                     id: [one.choice, one.label, one.answer]
                     for id, one in self.decisions_of(name, draw_seed).items()
                 },
-                "prompt": operation.template(self.base_dir),
+                "prompt": self._prompt(operation),
                 "task": self.study.task.model_dump(
                     mode="json", include={"labels", "descriptions", "about", "input"}
                 ),
             }
         return Part(self.out / "arms" / name / f"seed-{draw_seed}", made_from)
 
+    def _prompt(self, arm: AnyOperation | AnnotateSettings) -> str | None:
+        """The template that an arm's teacher is asked by; None where it reads the task's own."""
+        tuned = self.tunings.settings(self.study.teacher_of(arm)) is not None
+        if isinstance(arm, AnnotateSettings):
+            return None if tuned else annotate.template(arm, self.study.task, self.base_dir)
+        return arm.template(self.base_dir, tuned=tuned)
+
     def cell_part(self, cell: Cell) -> Part:
         """One trained and scored student."""
         student = self.study.students[cell.student]
+        draw_seed = self.study.draw_seed(cell.seed)
         made_from = {
             "stage": _STAGES["cells"],
-            "arm": self.arm_part(cell.arm, self.study.draw_seed(cell.seed)).fingerprint,
+            "arm": self.arm_part(cell.arm, draw_seed).fingerprint,
             f"students.{cell.student}": student.model_dump(
                 mode="json", exclude={"grid", "arms", "seeds", "budget", "stands_for"}
             ),
@@ -223,6 +268,9 @@ class Plan:
             "task": self.study.task.model_dump(mode="json", exclude={"descriptions", "about"}),
             "too_long": self.study.data.too_long,
         }
+        if student.distill is not None and student.distill.teacher is not None:
+            tuning = self.tunings.answering(student.distill.teacher, draw_seed)
+            made_from["teacher"] = self._teacher(student.distill.teacher, tuning)
         return Part(self.out / "cells" / cell.id, made_from)
 
     def baselines_part(self, seed: int) -> Part:
@@ -235,7 +283,10 @@ class Plan:
             "task": self.study.task.model_dump(mode="json"),
         }
         if self.study.baselines.teacher:
-            made_from["teachers"] = self._teachers
+            made_from["teachers"] = {
+                name: self._teacher(name, self.tunings.answering(name, seed))
+                for name in self.study.teachers
+            }
             made_from["prompt"] = answer.template()
         return Part(self.out / "baselines" / f"seed-{seed}", made_from)
 
@@ -251,6 +302,7 @@ class Plan:
     def parts(self) -> dict[str, Part]:
         """Every part of the run by its name, in the order in which they are made."""
         named = {"data": self.data_part}
+        named |= {f"teachers/{one.place}": self.tunings.part(one) for one in self.tunings.own}
         named |= {f"arms/{name}/seed-{seed}": self.arm_part(name, seed) for name, seed in self.arms}
         named |= {f"baselines/seed-{seed}": self.baselines_part(seed) for seed in self.draw_seeds}
         named |= {f"cells/{cell.id}": self.cell_part(cell) for cell in self.cells}

@@ -1,4 +1,4 @@
-"""Labelling new rows with a trained student of a run."""
+"""Labelling new rows, or writing their answers, with a trained student of a run."""
 
 from __future__ import annotations
 

@@ -14,10 +14,11 @@ from pydantic import TypeAdapter
 from preceptor.data.example import Example
 from preceptor.errors import PreceptorError
 from preceptor.evaluate.perplexity import RowForeseen
+from preceptor.models.pairs import PairRow
 from preceptor.models.weights import Weights
 from preceptor.store.atomic import write_json
 from preceptor.study.inputs import Inputs
-from preceptor.study.spec import AnyStudent, EncoderStudent
+from preceptor.study.spec import AnyStudent, DecoderStudent, EncoderStudent, WritingStudent
 from preceptor.tasks import AnyTask, TextTask
 
 if TYPE_CHECKING:
@@ -36,14 +37,17 @@ class Predictions:
     """What one reading of a student says.
 
     Attributes:
-        labels: the label of every example; None where the text could not be read.
+        labels: the label (of a text task the answer) of every example; None where the text could
+            not be read.
         probabilities: [examples, labels], rows adding up to 1; None for generation.
         texts: what was written; None where nothing was.
+        ended: whether the student ended each text; None where nothing was written.
     """
 
     labels: list[str | None]
     probabilities: np.ndarray | None
     texts: list[str] | None
+    ended: list[bool] | None = None
 
 
 @dataclass
@@ -75,7 +79,7 @@ class Predictor:
 
     def predict(self, texts: list[str], title: str) -> dict[str, Predictions]:
         """Every reading's predictions of shown inputs; precision as in training."""
-        with self._precision():
+        with self.precision():
             if isinstance(self.task, TextTask):
                 return {"generation": self._generate(texts, title)}
             if isinstance(self.student, EncoderStudent):
@@ -85,15 +89,21 @@ class Predictor:
 
     def foresee(self, examples: Sequence[Example], title: str) -> list[RowForeseen]:
         """How well the student foresees every example's answer, and all of its text."""
+        return self.foresee_rows([self.inputs.answered(one) for one in examples], title)
+
+    def foresee_rows(
+        self, rows: Sequence[tuple[tuple[int, ...], int] | PairRow], title: str
+    ) -> list[RowForeseen]:
+        """The same of rows: tokens and the first of the answer's, or a pair."""
         from preceptor.evaluate.perplexity import foresee
 
-        rows = [self.inputs.answered(example) for example in examples]
         pad_id, tokens = self.tokenizer.pad_token_id, self.student.fit.batch_tokens
-        with self._precision():
+        with self.precision():
             return foresee(self.model, rows, pad_id=pad_id, batch_tokens=tokens, label=title)
 
     @contextmanager
-    def _precision(self) -> Iterator[None]:
+    def precision(self) -> Iterator[None]:
+        """Run the model in the precision that it was trained in."""
         import torch
 
         from preceptor.models.bf16 import prepared
@@ -131,21 +141,29 @@ class Predictor:
         return Predictions(labels, probabilities, None)
 
     def _generate(self, prompts: list[str], title: str) -> Predictions:
-        from preceptor.evaluate.decode import generate
+        from preceptor.evaluate.decode import answer
 
         student = self.student
         if isinstance(student, EncoderStudent):
             raise TypeError("an encoder writes nothing")
-        texts = generate(
+        found = answer(
             self.model,
             self.tokenizer,
             prompts,
             student.decoding,
-            max_new_tokens=student.max_new_tokens,
+            max_new_tokens=self._most(student),
             batch_tokens=self._tokens,
             label=title,
         )
-        return Predictions([self.task.read(text) for text in texts], None, texts)
+        texts = [one.text for one in found]
+        labels = [self.task.read(text) for text in texts]
+        return Predictions(labels, None, texts, [one.ended for one in found])
+
+    def _most(self, student: WritingStudent) -> int:
+        """Tokens of an answer at most; a free one behind a decoder's prompt has half of all."""
+        if isinstance(self.task, TextTask) and isinstance(student, DecoderStudent):
+            return min(student.max_new_tokens, self.inputs.length - self.inputs.room)
+        return student.max_new_tokens
 
     def save(self, folder: Path, weights: Weights, cell: dict[str, Any]) -> None:
         """Write the model, its tokenizer and what its predictions depend on."""

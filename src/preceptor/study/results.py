@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -18,11 +19,13 @@ from preceptor.llm import identity_of
 from preceptor.llm.chat import Usage
 from preceptor.llm.ledger import total
 from preceptor.llm.prices import quote
+from preceptor.llm.settings import AnyTeacher, TunedSettings
 from preceptor.study.check import check_targets, thin_choice
 from preceptor.study.comparing import comparisons, groups, method_comparisons, scores
 from preceptor.study.environment import environment
 from preceptor.study.plan import Cell, Plan
 from preceptor.study.spec import chosen_by
+from preceptor.study.teaching import label_accuracy, tunings_told
 
 _SHOWN_LEAKS = 20
 
@@ -108,7 +111,7 @@ def best_cells(plan: Plan, cells: Iterable[Cell]) -> dict[str, Cell]:
     """The best cell of every student by validation; students in the order of its score.
 
     Students are set in order by what all of them have: the accuracy of their first reading, or
-    how well they foresee a text.
+    how well they foresee a text or write one.
     """
     best: dict[str, Cell] = {}
     for cell in cells:
@@ -123,7 +126,8 @@ def best_cells(plan: Plan, cells: Iterable[Cell]) -> dict[str, Cell]:
 def _rank(plan: Plan, cell: Cell) -> float:
     readings = _result(plan, cell)["splits"]["validation"]
     figures = readings[plan.study.readings(cell.student)[0]]
-    return float(figures["accuracy"] if "accuracy" in figures else -figures["log_loss"])
+    by = next((name for name in ("accuracy", "bleu") if name in figures), None)
+    return float(figures[by]) if by else -float(figures["log_loss"])
 
 
 def _cell(plan: Plan, cell: Cell, chosen: bool) -> dict[str, Any]:
@@ -161,6 +165,7 @@ def _data(plan: Plan) -> dict[str, Any]:
         "counts": {name: _counts(plan, examples) for name, examples in shown.items()},
         "labelled_per_seed": len(splits.train),
         "draw_seeds": plan.draw_seeds,
+        "pool": _pool(plan),
         "notes": [*record.get("notes", []), *check_targets(plan, splits), *thin_choice(plan)],
         "dropped": record.get("dropped", []),
         "leakage": _leakage(plan),
@@ -178,6 +183,20 @@ def _text_format(data: DataSettings) -> dict[str, Any]:
     return {name: getattr(data, name) for name in names if hasattr(data, name)}
 
 
+def _pool(plan: Plan) -> list[dict[str, Any]]:
+    """Of every draw seed's pool its size, its hidden labels, and what was taken out of it."""
+    drawn = {seed: plan.drawn(seed) for seed in plan.draw_seeds if plan.drawn(seed).unlabelled}
+    return [
+        {
+            "seed": seed,
+            "rows": len(one.unlabelled),
+            "hidden_labels": len(one.hidden),
+            "removed": dict(Counter(row.reason for row in one.pool_dropped)),
+        }
+        for seed, one in drawn.items()
+    ]
+
+
 def _leakage(plan: Plan) -> dict[str, Any]:
     leaks = leakage(plan.splits, plan.study.task.show)
     return {"rows": summary(leaks), "examples": [asdict(leak) for leak in leaks[:_SHOWN_LEAKS]]}
@@ -189,17 +208,20 @@ def _teachers(plan: Plan) -> list[dict[str, Any]]:
             "name": name,
             "engine": teacher.engine,
             "stands_for": teacher.stands_for,
-            "identity": identity_of(teacher, plan.base_dir),
+            "identity": _identity(plan, name, teacher),
             "price": priced.as_dict() if (priced := quote(teacher)) else None,
             "usage": _used(plan, name),
+            "tunings": tunings_told(plan, name),
         }
         for name, teacher in plan.study.teachers.items()
     ]
 
 
-def ledger_of(plan: Plan, teacher: str) -> Path:
-    """The file that tells every answer of a teacher that the run paid or used."""
-    return plan.out / "spent" / f"{teacher}.jsonl"
+def _identity(plan: Plan, name: str, teacher: AnyTeacher) -> dict[str, Any]:
+    """What tells a teacher from others; of a tuned one its settings: each seed has its own."""
+    if isinstance(teacher, TunedSettings):
+        return teacher.model_dump(mode="json", exclude_none=True, exclude={"stands_for"})
+    return identity_of(teacher, plan.base_dir)
 
 
 def _used(plan: Plan, name: str) -> dict[str, Any]:
@@ -209,7 +231,7 @@ def _used(plan: Plan, name: str) -> dict[str, Any]:
     more. Time is that of the parts alone.
     """
     parts = _used_by_parts(plan, name)
-    whole = total(ledger_of(plan, name))
+    whole = total(plan.ledger_of(name))
     if whole is None:  # a folder that an earlier version made, or a run that asked nothing
         return asdict(parts)
     priced = quote(plan.study.teachers[name])
@@ -219,28 +241,34 @@ def _used(plan: Plan, name: str) -> dict[str, Any]:
 
 def _used_by_parts(plan: Plan, name: str) -> Usage:
     """By the records of arms and baselines; zero-shot requests are the same under every seed."""
-    operations = plan.study.operations()
+    teaching = plan.study.teaching()
     used = [
         _json(plan.arm_part(arm, seed).folder / "arm.json").get("usage")
         for arm, seed in plan.arms
-        if arm in operations and plan.study.teacher_of(operations[arm]) == name
+        if arm in teaching and plan.study.teacher_of(teaching[arm]) == name
     ]
     for seed in plan.draw_seeds:
         rows = [row for row in _baselines(plan, seed) if row.get("teacher") == name]
         first = seed == plan.draw_seeds[0]
-        used += [row["usage"] for row in rows if first or row.get("shots") != 0]
+        used += [row.get("usage") for row in rows if first or row.get("shots") != 0]
     return sum((Usage(**one) for one in used if one), Usage())
 
 
 def _arms(plan: Plan) -> dict[str, Any]:
     arms: dict[str, Any] = {
-        name: {"operation": arm.operation, "teacher": getattr(arm, "teacher", None), "seeds": []}
+        name: {
+            "operation": arm.operation,
+            "teacher": getattr(arm, "teacher", None),
+            "of": dict(getattr(arm, "of", {})),
+            "seeds": [],
+        }
         for name, arm in plan.study.arms.items()
     }
     for name, seed in plan.arms:
         record = _json(plan.arm_part(name, seed).folder / "arm.json")
         if record:
-            arms[name]["seeds"].append({**record, "path": f"arms/{name}/seed-{seed}"})
+            found = label_accuracy(plan, name, seed)
+            arms[name]["seeds"].append({**record, **found, "path": f"arms/{name}/seed-{seed}"})
     return arms
 
 

@@ -1,11 +1,11 @@
-"""The order of a run: data, arms, baselines, cells, results, report; and how it continues."""
+"""The order of a run: data, teachers, arms, baselines, cells, report; and how it continues."""
 
 from __future__ import annotations
 
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -13,8 +13,6 @@ import yaml
 
 from preceptor.data.example import COLUMNS, to_row
 from preceptor.errors import PreceptorError, StaleRunError
-from preceptor.llm import open_teacher
-from preceptor.llm.chat import Teacher
 from preceptor.store.atomic import remove, sweep, write_json, write_text
 from preceptor.store.parts import Part
 from preceptor.store.tables import write_rows
@@ -25,7 +23,9 @@ from preceptor.study.cells import CHECKPOINTS, TRUNK, checkpoint_of, fill_cell
 from preceptor.study.check import check, check_ready
 from preceptor.study.inputs import check_lengths
 from preceptor.study.plan import Cell, Plan
-from preceptor.study.results import best_cells, choose, collect, done_cells, ledger_of
+from preceptor.study.results import best_cells, choose, collect, done_cells
+from preceptor.study.staff import Staff
+from preceptor.study.tuned import fill_teacher
 
 Say = Callable[[str], None]
 _SHORT_OF_MEMORY = re.compile("out of memory|not enough memory|can't allocate memory", re.I)
@@ -134,15 +134,18 @@ def _follows(change: str) -> bool:
 
 def _make_parts(plan: Plan, failed: list[dict[str, str]], say: Say) -> None:
     plan.data_part.make(partial(_fill_data, plan))
-    with ExitStack() as stack:
-        teachers = _teachers(plan, stack) if _calls_left(plan) else {}
+    for tuning in plan.tunings.own:
+        _stage(plan.tunings.part(tuning), f"teacher {tuning.place}", say)(
+            partial(fill_teacher, plan, tuning)
+        )
+    with Staff(plan) as staff:
         for name, seed in plan.arms:
             _stage(plan.arm_part(name, seed), f"arm {name}, seed {seed}", say)(
-                partial(fill_arm, plan, name, seed, teachers)
+                partial(fill_arm, plan, name, seed, staff)
             )
         for seed in plan.draw_seeds:
             _stage(plan.baselines_part(seed), f"baselines, seed {seed}", say)(
-                partial(fill_baselines, plan, seed, teachers)
+                partial(fill_baselines, plan, seed, staff)
             )
     for number, cell in enumerate(plan.cells, 1):
         _run_cell(plan, cell, f"cell {number} of {len(plan.cells)}: {cell.id}", failed, say)
@@ -204,21 +207,11 @@ def _stage(
 
 def _calls_left(plan: Plan) -> bool:
     """Whether a part is missing that a teacher is called for."""
-    calling = plan.study.operations()
+    calling = plan.study.teaching()
     parts = [plan.arm_part(name, seed) for name, seed in plan.arms if name in calling]
     if plan.study.baselines.teacher:
         parts += [plan.baselines_part(seed) for seed in plan.draw_seeds]
     return any(not part.exists() for part in parts)
-
-
-def _teachers(plan: Plan, stack: ExitStack) -> dict[str, Teacher]:
-    """The study's teachers; an engine starts with the first call that the cache cannot answer."""
-    return {
-        name: stack.enter_context(
-            open_teacher(settings, base_dir=plan.base_dir, name=name, ledger=ledger_of(plan, name))
-        )
-        for name, settings in plan.study.teachers.items()
-    }
 
 
 def _fill_data(plan: Plan, folder: Path) -> None:

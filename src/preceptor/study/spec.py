@@ -138,9 +138,9 @@ class WritingStudent(StudentSettings):
         "generation",
     )
     """how labels are predicted and scored; the first is the one that comparisons rest on. A
-    text task scores how well the student foresees the answers, and needs no reading"""
+    text task has its own, `score_by`"""
     max_new_tokens: int = Field(32, ge=1)
-    """tokens of a written answer at most"""
+    """tokens of a written answer at most; a longer one is cut off, and the report counts them"""
 
 
 class DecoderStudent(WritingStudent):
@@ -227,7 +227,8 @@ class Study(Settings):
     """which validation figure chooses among settings and names each student's best cell (of
     several students, the most accurate on validation is the run's best). log_loss moves
     with every item; accuracy and macro-F1 can turn on one item of a small split. A student that
-    only writes has no log-loss, and is chosen by accuracy"""
+    only writes has no log-loss, and is chosen by accuracy. A text task takes log_loss, or, where
+    it is scored by generation alone, BLEU"""
     keep: Literal["best", "all", "none"] = "best"
     """which trained students stay on disk: each student's best cell, all or none. A cell whose
     model is wanted only later is trained anew by the next run"""
@@ -272,25 +273,34 @@ class Study(Settings):
         one = self.students[student]
         return one.readings if isinstance(one, WritingStudent) else ("classifier",)
 
-    def teacher_of(self, arm: AnyOperation) -> str:
+    def teacher_of(self, arm: AnyOperation | AnnotateSettings) -> str:
         """The name of the teacher that an arm calls: the one it names, or the only one."""
         return arm.teacher or next(iter(self.teachers))
 
     def operations(self) -> dict[str, AnyOperation]:
-        """The arms that call the teacher."""
+        """The arms whose examples a teacher writes."""
         kinds = (RewriteSettings, CreateSettings)
         return {name: arm for name, arm in self.arms.items() if isinstance(arm, kinds)}
+
+    def annotations(self) -> dict[str, AnnotateSettings]:
+        """The arms whose texts a teacher labels or answers."""
+        return {k: arm for k, arm in self.arms.items() if isinstance(arm, AnnotateSettings)}
+
+    def teaching(self) -> dict[str, AnyOperation | AnnotateSettings]:
+        """The arms that need a teacher, in their order."""
+        needing = {**self.operations(), **self.annotations()}
+        return {name: needing[name] for name in self.arms if name in needing}
 
 
 def chosen_by(study: Study, student: str) -> str:
     """The validation figure that a student's settings, cells and checkpoints are chosen by.
 
-    A student that only writes labels has no log-loss and is chosen by accuracy; a text task has
-    nothing else than log-loss.
+    A student that only writes labels has no log-loss and is chosen by accuracy. In a text task
+    it is log-loss, or BLEU where students are scored by what they write alone.
     """
     readings = study.readings(student)
-    if readings == ("next_token",):
-        return "log_loss"
+    if not isinstance(study.task, ChoiceTask):
+        return "log_loss" if "next_token" in readings else "bleu"
     if study.choose_by == "log_loss" and readings == ("generation",):
         return "accuracy"
     return study.choose_by
