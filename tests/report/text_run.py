@@ -46,14 +46,14 @@ def answer(number: int) -> str:
     return f"{' '.join(drawn)} {number}."
 
 
-def run_study(folder: Path) -> Path:
-    """Run it; returns the run folder with its report."""
+def run_study(folder: Path, study: str = STUDY) -> Path:
+    """Run one; returns the run folder with its report."""
     rows = [
         {"id": f"r{n}", "question": f"What is {WORDS[n % 10]} {n * n}?", "answer": answer(n)}
         for n in range(36)
     ]
     (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    (folder / "study.yaml").write_text(STUDY)
+    (folder / "study.yaml").write_text(study)
     saved(tiny_decoder(), folder / "llama")
     command = ["preceptor", "run", str(folder / "study.yaml"), "--out", str(folder / "run")]
     with pytest.MonkeyPatch.context() as patch:

@@ -10,7 +10,11 @@ from preceptor.report.measures import is_text
 from preceptor.report.numbers import count, plural, share
 from preceptor.report.results import Arm, Results
 
-_MIXED = "takes the kept rows of other arms"
+_NOT_ASKED = {
+    "mix": "takes the kept rows of other arms",
+    "gold": "takes the pool's true labels",
+}
+_TUNED = "a tuned teacher labels or answers without requests"
 REASONS = {"unparseable": "not readable", "contamination": "overlaps held-out data"}
 
 
@@ -35,8 +39,12 @@ def made(results: Results) -> dict[str, Arm]:
 
 
 def asked(results: Results) -> dict[str, Arm]:
-    """The arms that a teacher was asked for; a mix takes its rows from these."""
-    return {n: arm for n, arm in made(results).items() if any(s.requests for s in arm.seeds)}
+    """The arms whose rows a teacher wrote, labelled or answered; a mix takes its from these."""
+    return {
+        name: arm
+        for name, arm in made(results).items()
+        if any(seed.requests or seed.annotated for seed in arm.seeds)
+    }
 
 
 def rejections_of(arm: Arm) -> Counter[str]:
@@ -76,18 +84,19 @@ def _funnel_row(name: str, arm: Arm, reasons: list[str]) -> Row:
     kept = sum(seed.kept for seed in arm.seeds)
     requests = sum(seed.requests for seed in arm.seeds)
     answers = kept + rejected.total()
-    whole = missing(_MIXED if arm.operation == "mix" else "no answers")
-    asked = bool(requests and answers)
+    annotated = sum(seed.annotated for seed in arm.seeds)
+    whole = missing(_NOT_ASKED.get(arm.operation, "no answers"))
+    answered = bool((requests or annotated) and answers)
     return Row(
         (
             words(name),
             number(len(arm.seeds)),
             number(sum(seed.human for seed in arm.seeds)),
             number(sum(seed.wanted for seed in arm.seeds)),
-            number(requests) if asked else whole,
-            *(number(rejected[reason]) if asked else whole for reason in reasons),
+            number(requests or None, why=_TUNED) if answered else whole,
+            *(number(rejected[reason]) if answered else whole for reason in reasons),
             number(kept),
-            Value(share(kept, answers), kept / answers) if asked else whole,
+            Value(share(kept, answers), kept / answers) if answered else whole,
             number(sum(seed.shortfall for seed in arm.seeds)),
         )
     )

@@ -44,7 +44,7 @@ def bars_figure(
         _draw(axes, bars)
         axes.set_xlabel(f"{show.heading} ({show.better})")
     caption = (
-        f"{show.title[:1].upper()}{show.title[1:]} on the test set by student, trained on {arm}; "
+        f"{show.lead} on the test set by student, trained on {arm}; "
         f"{show.better}. Thin lines are {LEVEL} intervals."
     )
     return Figure(name, caption, out[0])

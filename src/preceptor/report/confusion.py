@@ -95,22 +95,44 @@ def _confusion(results: Results, group: Group, arm: str) -> Block:
     seeds = plural(sum(1 for _ in chosen(results, group, arm)), "seed")
     title = f"{group_title(results, group)}, {arm}"
     context = (("student", group[0]), ("reading", group[1]), ("arm", arm))
+    return counts_table(results.task.labels, counts, f"{title}: ", seeds, context)
+
+
+def counts_table(
+    labels: list[str],
+    counts: list[list[int]],
+    lead: str,
+    seeds: str,
+    context: tuple[tuple[str, str], ...],
+    *,
+    said: str = "predicted",
+    prefix: str = "",
+) -> Table:
+    """Confusion counts as a matrix; of many labels the largest errors alone.
+
+    Args:
+        labels: those of the task.
+        counts: one row per true label; columns: the labels, then unparsed.
+        lead: what the counts are of, before the caption's own words.
+        seeds: how many seeds they are summed over, in words.
+        context: the columns that the CSV has before the others.
+        said: what the labels in the columns are ("given").
+        prefix: of the CSV file's name.
+    """
     if len(counts) > MANY_LABELS:
-        return _errors_table(results.task.labels, counts, f"{title}: largest errors", context)
-    labels = results.task.labels
-    unparsed = any(row[-1] for row in counts)
-    heads = [*labels, "unparsed"] if unparsed else labels
+        return _errors_table(labels, counts, (lead, seeds), context, f"{prefix}errors")
+    heads = [*labels, "unparsed"] if any(row[-1] for row in counts) else labels
     return Table(
-        name="confusion",
-        caption=f"{title}: true labels in rows, predicted in columns, summed over {seeds}.",
+        name=f"{prefix}confusion",
+        caption=f"{lead}true labels in rows, {said} in columns, summed over {seeds}.",
         columns=(
             Column("true", "True label", numeric=False),
-            *(Column(f"predicted {label}", label) for label in heads),
+            *(Column(f"{said} {label}", label) for label in heads),
             Column("recall", "Recall, %"),
         ),
         rows=(
             *(_confusion_row(labels, counts, i, len(heads)) for i in range(len(labels))),
-            _precision_row(counts, len(heads)),
+            _precision_row(counts, len(heads), said),
         ),
         context=context,
         style="matrix",
@@ -128,13 +150,13 @@ def _confusion_row(labels: list[str], counts: list[list[int]], index: int, width
         )
         for column, number in enumerate(counts[index][:width])
     ]
-    recall = _ratio(label_scores(counts, index)["recall"], "no test item has this label")
+    recall = _ratio(label_scores(counts, index)["recall"], "nothing has this label")
     return Row((words(labels[index]), *fields, recall))
 
 
-def _precision_row(counts: list[list[int]], width: int) -> Row:
+def _precision_row(counts: list[list[int]], width: int, said: str) -> Row:
     found = [label_scores(counts, index)["precision"] for index in range(len(counts))]
-    values = [_ratio(value, "never predicted") for value in found]
+    values = [_ratio(value, f"never {said}") for value in found]
     values += [missing("not a label")] * (width - len(counts))
     return Row((words("Precision, %"), *values, missing("see the table above")), kind="total")
 
@@ -142,8 +164,9 @@ def _precision_row(counts: list[list[int]], width: int) -> Row:
 def _errors_table(
     labels: list[str],
     counts: list[list[int]],
-    title: str,
+    told: tuple[str, str],
     context: tuple[tuple[str, str], ...],
+    name: str,
 ) -> Table:
     names = [*labels, "unparsed"]
     errors = [
@@ -159,5 +182,5 @@ def _errors_table(
         Column("count", "Times"),
     )
     rows = tuple(Row((words(t), words(p), Value(str(n), n))) for n, t, p in errors[:MANY_LABELS])
-    caption = f"{title} of {len(errors)} kinds, summed over seeds."
-    return Table("errors", caption, columns, rows, context)
+    caption = f"{told[0]}largest errors of {len(errors)} kinds, summed over {told[1]}."
+    return Table(name, caption, columns, rows, context)

@@ -10,9 +10,14 @@ from preceptor.report.blocks import Column, Row, Table, Value, missing, words
 from preceptor.report.numbers import count, listed, plural, share
 from preceptor.report.results import Arm, LabelFunnel, Results
 
-_BEFORE = ("call", "parse", "decisions")
+_BEFORE = ("call", "parse", "keep", "decisions")
 """what may reject an answer before any filter sees it"""
-_TITLES = {"call": "No whole answer", "parse": "Not readable", "decisions": "A person"}
+_TITLES = {
+    "call": "No whole answer",
+    "parse": "Not readable",
+    "keep": "Less sure than others",
+    "decisions": "A person",
+}
 _NO_LABEL = "no label read"
 
 

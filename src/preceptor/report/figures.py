@@ -79,8 +79,9 @@ def _range(dot: _Dot, show: Callable[[float], str]) -> str:
 
 def scores_figure(results: Results, group: Group, name: str) -> Figure | None:
     """Every arm's score with its interval, baselines below; None for fewer than two arms."""
-    table, show = arms_table(results, group), metric(headline(results))
-    column = [c.key for c in table.columns].index(headline(results))
+    leading = headline(results, group[1])
+    table, show = arms_table(results, group), metric(leading)
+    column = [c.key for c in table.columns].index(leading)
     dots = []
     for row in table.rows:
         label = row.values[0].text
@@ -113,9 +114,10 @@ def scores_figure(results: Results, group: Group, name: str) -> Figure | None:
 
 def differences_figure(results: Results, group: Group, name: str) -> Figure | None:
     """Every arm's difference to none and to repeat; None where nothing was compared."""
-    show, shown = metric(headline(results)), []
+    leading = headline(results, group[1])
+    show, shown = metric(leading), []
     for index, against in enumerate((named(results, "none"), named(results, "repeat"))):
-        for arm, fact in compared(results, group, against, headline(results)).items():
+        for arm, fact in compared(results, group, against, leading).items():
             value = Value("", fact.difference, fact.low, fact.high)
             look = {"filled": index == 0, "offset": 0.14 * (2 * index - 1), "marker": "os"[index]}
             shown.append((against, _dot(arm, value, show.scale, colour(results, arm), **look)))

@@ -12,6 +12,7 @@ from preceptor.report.numbers import count, listed, metric, plural, share
 from preceptor.report.results import Results
 from preceptor.report.tables import budget_words
 from preceptor.report.verdict import group_title, made_arms, named
+from preceptor.report.written import cut_off, how_written
 
 
 def shown(results: Results) -> list[str]:
@@ -42,6 +43,7 @@ def _counted(results: Results) -> list[str]:
     trained = "all tokens" if results.task.loss == "all" else "the answers' tokens alone"
     weight = "Every token weighs the same, so long texts weigh more than short ones."
     lines = [f"{line} {weight}" for line in counted(results, groups(results))]
+    lines += how_written(results)
     return [*lines, f"Students were trained on {trained}."]
 
 
@@ -120,7 +122,8 @@ def limits(results: Results) -> list[str]:
     """What this run cannot show: its size, what went wrong, and the study's own words."""
     lines = [*_seed_limits(results), *_comparison_limits(results)]
     lines += [line for group in groups(results) for line in _weak(results, group)]
-    lines += [*other_tokens(results, groups(results)), *_smaller(results)]
+    lines += [*other_tokens(results, groups(results)), *cut_off(results, groups(results))]
+    lines += _smaller(results)
     lines += _leaks(results)
     if results.failed:
         lines.append(f"{plural(len(results.failed), 'cell')} failed and {_is(results)} missing.")

@@ -15,6 +15,7 @@ from preceptor.report.numbers import LEVEL, count, duration, listed, setting, sh
 from preceptor.report.results import Results
 from preceptor.report.scores import MethodComparison
 from preceptor.report.tables import budget_length, difference, direction, score_columns, score_of
+from preceptor.report.written import length_note
 
 _MEMORY = (
     "Memory is the most that the process held while it trained, libraries included; on a GPU what "
@@ -164,7 +165,8 @@ def _notes(results: Results, arm: str, groups: list[Group]) -> list[str]:
         notes.append(
             f"Each at the setting that validation chose{by.pop() if len(by) == 1 else ''}."
         )
-    notes += [*counted(results, groups), *_budgets(results, groups)]
+    notes += [*counted(results, groups), *length_note(results, groups)]
+    notes += _budgets(results, groups)
     if any(student in untuned(results) for student in named):
         notes.append("In italics: not tuned at all.")
     notes += [*_trunk_notes(results, cells), _MEMORY]

@@ -54,10 +54,14 @@ class Metric:
         return " ".join(part for part in (self.show(value), self.unit, self.title) if part)
 
     @property
+    def lead(self) -> str:
+        """The name at the start of a line; chrF has no capital there either."""
+        return self.title if self.title == "chrF" else self.title[:1].upper() + self.title[1:]
+
+    @property
     def heading(self) -> str:
         """The name with its unit, for a column or an axis."""
-        name = self.title[:1].upper() + self.title[1:]
-        return f"{name}, %" if self.unit == "points" else name
+        return f"{self.lead}, %" if self.unit == "points" else self.lead
 
     @property
     def column(self) -> str:
@@ -82,6 +86,13 @@ _METRICS = {
     "next_token_accuracy_all": Metric(
         f"next-token accuracy over {ALL}", "points", 100.0, 1, over=ALL
     ),
+    "bleu": Metric("BLEU", decimals=2),
+    "chrf": Metric("chrF", decimals=2),
+    "rouge1": Metric("ROUGE-1", scale=100.0, decimals=2),
+    "rouge2": Metric("ROUGE-2", scale=100.0, decimals=2),
+    "rougeL": Metric("ROUGE-L", scale=100.0, decimals=2),
+    "exact_match": Metric("exact match", "points", 100.0, 1),
+    "length_ratio": Metric("length ratio", decimals=2),
 }
 
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from preceptor.errors import DataError, StaleRunError
 from preceptor.report.cell import Cell, Failed
 from preceptor.report.scores import Baseline, Comparison, MethodComparison, Number, Score
+from preceptor.report.tuning import Tuning
 
 FORMAT = 1
 RESULTS = "results.json"
@@ -57,6 +58,8 @@ class Teacher(BaseModel, frozen=True):
     identity: dict[str, Any] = {}
     price: Price | None = None
     usage: Usage | None = None
+    tunings: list[Tuning] = []
+    """of a teacher that was tuned first: one for every role and draw seed"""
 
 
 class LabelFunnel(BaseModel, frozen=True):
@@ -121,6 +124,18 @@ class ArmSeed(BaseModel, frozen=True):
     decisions: Decided = Decided()
     notes: dict[str, list[str]] = {}
     """what filters have to say, by filter"""
+    annotated: int = 0
+    """of an arm that annotates: texts of the pool that were labelled or answered"""
+    pool: int = 0
+    """texts that there were"""
+    labels: dict[str, int] = {}
+    """kept annotated rows by the label that they were given"""
+    known: int = 0
+    """those of them whose true label is known"""
+    label_accuracy: Number = None
+    """share of the known that were given their true label; told after the fact"""
+    confusion: list[tuple[str, str, int]] = []
+    """true label, given label, how often"""
     structured: bool | None = None
     """whether the teacher's server held it to a JSON schema"""
     diversity: Diversity | None = None
@@ -130,6 +145,8 @@ class Arm(BaseModel, frozen=True):
     """A training set."""
 
     operation: str = ""
+    of: dict[str, int | str | None] = {}
+    """of a mix: the arms that it takes rows from, with how many (None is all)"""
     seeds: list[ArmSeed] = []
 
 
@@ -147,6 +164,17 @@ class Leakage(BaseModel, frozen=True):
     examples: list[dict[str, Any]] = []
 
 
+class Pool(BaseModel, frozen=True):
+    """The texts that a teacher may annotate under one draw seed."""
+
+    seed: int = 0
+    rows: int = 0
+    hidden_labels: int = 0
+    """those whose true label is known, and hidden"""
+    removed: dict[str, int] = {}
+    """rows that are not in the pool, by reason"""
+
+
 class Data(BaseModel, frozen=True):
     """The examples."""
 
@@ -158,6 +186,7 @@ class Data(BaseModel, frozen=True):
     labelled_per_seed: int | None = None
     notes: list[str] = []
     dropped: list[Dropped] = []
+    pool: list[Pool] = []
     leakage: Leakage | None = None
 
 
@@ -168,6 +197,8 @@ class Task(BaseModel, frozen=True):
     labels: list[str] = []
     answers: str | None = None
     loss: str | None = None
+    score_by: list[str] = []
+    """the readings of a text task"""
 
 
 class ReportOptions(BaseModel, frozen=True):

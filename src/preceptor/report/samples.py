@@ -22,6 +22,7 @@ LONGEST = 700
 WHOLE = sys.maxsize
 _UNCHANGED = 200  # enough to know what it was
 _CHANGED = "rewrite"
+_LEADS = {_CHANGED: "Original", "annotate": "Text of the pool,"}
 
 
 @dataclass
@@ -138,7 +139,7 @@ def closest(texts: Texts, parents: list[str], label: object) -> dict[str, Any]:
 def _title(operation: str, parents: list[str], source: Mapping[str, Any]) -> str:
     if not parents:
         return "Made without an example"
-    lead = "Original" if operation == _CHANGED else "Made after"
+    lead = _LEADS.get(operation, "Made after")
     if not source:
         return f"{lead} {parents[0]} (not found among the examples)"
     more = f" and {len(parents) - 1} more" if len(parents) > 1 else ""
@@ -209,10 +210,12 @@ def _rejection(texts: Texts, reason: str, seed: int, row: Mapping[str, Any]) -> 
     origin = next((str(parent) for parent in parents), "")
     source = fields_of(texts.human.get(origin, {}))
     shown = "\n".join(source.values())
+    # What labels by probability writes nothing: its label is its answer.
+    labelled = f"label: {row.get('target')}" if row.get("operation") == "annotate" else ""
     return Rejection(
         reason=reason_title(reason),
         detail=clip(str(row.get("detail") or ""), 300),
-        raw=clip(str(row.get("raw") or "")),
+        raw=clip(str(row.get("raw") or (labelled if row.get("target") else ""))),
         origin=f"{origin}: {clip(shown, 300)}" if shown else origin,
         seed=seed,
     )

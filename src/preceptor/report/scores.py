@@ -38,12 +38,27 @@ class Metrics(BaseModel, frozen=True):
     perplexity_all: Number = None
     """over all tokens but each text's first"""
     next_token_accuracy_all: Number = None
+    bleu: Number = None
+    """of a text task's written texts, all together, 0 to 100"""
+    chrf: Number = None
+    rouge1: Number = None
+    rouge2: Number = None
+    rougeL: Number = None  # noqa: N815 - the metric's name
+    exact_match: Number = None
+    length_ratio: Number = None
+    """words written over words of the references nearest in length"""
     n: int = 0
     tokens: int = 0
     """how many tokens of the answers were foreseen, end tokens among them"""
     tokens_all: int = 0
     unparsed: int = 0
     """how many answers gave no label"""
+    empty: int = 0
+    """how many written texts say nothing"""
+    unended: int = 0
+    """how many were cut off before the student ended them"""
+    signatures: dict[str, str] = {}
+    """how written texts were scored, by metric"""
     per_label: dict[str, LabelScore] = {}
     confusion: list[list[int]] = []
     """one row per true label; one column per predicted label, then one for unparsed"""

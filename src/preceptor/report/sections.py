@@ -9,7 +9,10 @@ from pathlib import Path
 
 from preceptor.report import (
     accounts,
+    amounts,
+    annotated,
     bars,
+    ceiling,
     confusion,
     cost,
     curation,
@@ -19,11 +22,14 @@ from preceptor.report import (
     findings,
     history,
     methods,
+    pool,
     samples,
     settings,
     sweeps,
     tables,
+    teaching,
     training,
+    written,
 )
 from preceptor.report.blocks import Block, Bullets, Code, Fold, Heading, Prose, Section, Side
 from preceptor.report.groups import groups, students
@@ -77,6 +83,30 @@ def _arms(source: Source) -> Iterator[Block | None]:
             yield Side(shown)
 
 
+def _amounts(source: Source) -> Iterator[Block | None]:
+    results = source.results
+    drawn = [
+        figure
+        for index, group in enumerate(groups(results), 1)
+        for figure in (
+            amounts.made_figure(results, group, f"amount-made-{index}"),
+            amounts.human_figure(results, group, f"amount-human-{index}"),
+        )
+    ]
+    if shown := tuple(figure for figure in drawn if figure):
+        yield Side(shown)
+    ways = [ceiling.way_table(results, group) for group in groups(results)]
+    if any(ways):
+        yield Heading("How much of the way to true labels")
+        yield from ways
+
+
+def _teaching(source: Source) -> Iterator[Block | None]:
+    yield teaching.tunings_table(source.results)
+    if drawn := tuple(teaching.reliability_figures(source.results)):
+        yield Side(drawn)
+
+
 def _methods(source: Source) -> Iterator[Block | None]:
     results = source.results
     beside = methods.side_by_side(results)
@@ -103,6 +133,7 @@ def _made(source: Source) -> Iterator[Block | None]:
         yield table
         yield figures.funnel_figure(results)
         yield from _curated(results)
+    yield from annotated.blocks(results)
     yield accounts.left_out_table(results)
 
 
@@ -124,7 +155,7 @@ def _samples(source: Source) -> Iterator[Block | None]:
         yield Prose((WITHHELD,))
         return
     texts = samples.read_texts(source.run, results)
-    yield Prose((_SAMPLED,))
+    yield Prose((_SAMPLED, *([_ANNOTATED] if annotated.annotated(results) else [])))
     if texts.problems:
         yield Bullets(tuple(texts.problems))
     for arm in accounts.asked(results):
@@ -135,6 +166,12 @@ _SAMPLED = (
     "Five kept rows of every arm that a teacher wrote, drawn with a fixed seed over all seeds "
     "of the study; the rest is in made.parquet of each arm. In rewritten rows the words that "
     "differ are marked. An arm that mixes others has their rows."
+)
+
+
+_ANNOTATED = (
+    "An annotated text stands under the label that it has in the data, where it has one, and under "
+    "the one that it was given."
 )
 
 
@@ -174,6 +211,7 @@ def _settings(source: Source) -> Iterator[Block | None]:
     ]
     if shown := tuple(figure for figure in drawn if figure):
         yield Side(shown)
+    yield written.how_table(source.results)
 
 
 def _training(source: Source) -> Iterator[Block | None]:
@@ -199,6 +237,7 @@ def _data(source: Source) -> Iterator[Block | None]:
     else:
         yield table
     yield accounts.dropped_table(results)
+    yield from pool.blocks(results)
     yield Heading("The same text in two splits")
     leaks = accounts.leakage_tables(results)
     if leaks:
@@ -244,7 +283,9 @@ def _repeat(source: Source) -> Iterator[Block | None]:
 _SECTIONS: tuple[tuple[str, str, Callable[[Source], Iterator[Block | None]]], ...] = (
     ("reading", "How to read these numbers", _reading),
     ("arms", "Arms and baselines", _arms),
+    ("amounts", "More data, and the way to true labels", _amounts),
     ("methods", "Students side by side", _methods),
+    ("teaching", "The teacher that was tuned", _teaching),
     ("made", "Made and kept", _made),
     ("examples", "Made examples beside their originals", _samples),
     ("labels", "Labels and confusions", _labels),

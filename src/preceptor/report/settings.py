@@ -19,7 +19,7 @@ def settings_table(results: Results, group: Group) -> Table | None:
     tried = list(dict.fromkeys((c.arm, c.method, setting(c.setting)) for c in cells))
     if len({(method, text) for _, method, text in tried}) < 2:
         return None
-    names, by = main_metrics(results), chosen_by(results, group[0])
+    names, by = main_metrics(results, group[1]), chosen_by(results, group[0])
     # Perplexity is the exponential of a text task's log-loss, so one of them is enough.
     checked = [by, *names] if by and not is_text(results) else names
     checked = list(dict.fromkeys(checked))

@@ -14,7 +14,7 @@ from preceptor.report.canvas import DASHES, colour, panels
 from preceptor.report.cell import Cell
 from preceptor.report.groups import Group
 from preceptor.report.measures import main_metrics
-from preceptor.report.numbers import metric
+from preceptor.report.numbers import listed, metric
 from preceptor.report.results import Results
 from preceptor.report.scores import Metrics
 from preceptor.report.verdict import group_title
@@ -67,7 +67,7 @@ def sweep_figure(results: Results, group: Group, name: str) -> Figure | None:
 
 
 def _sweep_caption(results: Results, group: Group, key: str, cells: list[Cell]) -> str:
-    names = " and ".join(metric(name).title for name in main_metrics(results))
+    names = listed([metric(name).title for name in main_metrics(results, group[1])])
     seeds = len({cell.seed for cell in cells})
     spread = ", bands run from the lowest to the highest seed" if seeds > 1 else ""
     return (
@@ -89,7 +89,7 @@ class _Line:
 def _lines(results: Results, reading: str, cells: list[Cell], key: str) -> list[_Line]:
     lines = []
     for arm in dict.fromkeys(cell.arm for cell in cells):
-        for name in main_metrics(results):
+        for name in main_metrics(results, reading):
             values: dict[float, list[float]] = {}
             for cell in cells:
                 score = getattr(_test(cell)[reading], name, None)
@@ -121,7 +121,8 @@ def _draw_panel(results: Results, axes: Axes, lines: list[_Line]) -> None:
         if any(len(y) > 1 for y in ys):
             low, high = [min(y) for y in ys], [max(y) for y in ys]
             axes.fill_between(x, low, high, color=shade, alpha=0.15, linewidth=0)
-    axes.set_ylabel(metric(names[0]).heading if len(names) == 1 else "%")
+    shared = "%" if metric(names[0]).unit == "points" else "Score"
+    axes.set_ylabel(metric(names[0]).heading if len(names) == 1 else shared)
     axes.grid(axis="y")
     axes.legend(fontsize=8, handlelength=2.4)
 

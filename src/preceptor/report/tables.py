@@ -13,12 +13,14 @@ from preceptor.report.measures import (
     counted,
     headline,
     is_text,
+    is_written,
     metrics_of,
 )
 from preceptor.report.numbers import LEVEL, count, listed, metric, plural, setting, share
 from preceptor.report.results import Results
 from preceptor.report.scores import Baseline, Comparison, Difference, Metrics, Score
 from preceptor.report.verdict import compared, group_title
+from preceptor.report.written import length_note
 
 
 def budget_words(results: Results, group: Group | None = None) -> str:
@@ -83,10 +85,11 @@ def _score(results: Results, group: Group, arm: str, name: str, cells: list[Cell
 
 def arms_table(results: Results, group: Group) -> Table:
     """One student and reading: every arm, then the baselines."""
-    names, arms = metrics_of(results), arms_of(results, group)
+    names, arms = metrics_of(results, group[1]), arms_of(results, group)
     against = _against(results, group)
     rows = [_arm_row(results, group, arm, names, against) for arm in arms]
-    rows += [_baseline_row(*item, names, against) for item in _baselines(results)]
+    counts = _counts(results, group)
+    rows += [_baseline_row(*item, names, against, list(counts)) for item in _baselines(results)]
     student, reading = group
     title = group_title(results, group)
     table = Table(
@@ -98,10 +101,10 @@ def arms_table(results: Results, group: Group) -> Table:
             Column("rows", "Rows"),
             *score_columns(names),
             *(
-                Column(f"minus_{name}", f"to {name}", group=_differences(results))
+                Column(f"minus_{name}", f"to {name}", group=_differences(results, group))
                 for name in against
             ),
-            Column("unparsed", "Unparsed"),
+            *(Column(key, title) for key, title in counts.items()),
             Column("updates", "Updates"),
         ),
         rows=tuple(rows),
@@ -109,8 +112,14 @@ def arms_table(results: Results, group: Group) -> Table:
         notes=(*_arms_notes(results, group, against), *_weights_notes(results, student)),
     )
     even = len({cell.updates for cell, _ in chosen(results, group)}) < 2
-    idle = {"updates": even, "unparsed": is_text(results)}
-    return table.without(*(key for key, is_idle in idle.items() if is_idle))
+    return table.without("updates") if even else table
+
+
+def _counts(results: Results, group: Group) -> dict[str, str]:
+    """What is told of answers that are none, by its name in the scores."""
+    if is_written(results, group[1]):
+        return {"empty": "Empty", "unended": "Cut off"}
+    return {} if is_text(results) else {"unparsed": "Unparsed"}
 
 
 def score_columns(names: Sequence[str]) -> list[Column]:
@@ -138,8 +147,8 @@ def _against(results: Results, group: Group) -> list[str]:
     return known + sorted(named - set(known))
 
 
-def _differences(results: Results) -> str:
-    show = metric(headline(results))
+def _differences(results: Results, group: Group) -> str:
+    show = metric(headline(results, group[1]))
     return f"Difference in {show.title}" + (f", {show.unit}" if show.unit else "")
 
 
@@ -148,7 +157,8 @@ def _arms_notes(results: Results, group: Group, against: list[str]) -> list[str]
     if not all(cell.chosen for cell in results.cells if cell.student == group[0]):
         by = by_words(results, group[0])
         notes.append(f"Each arm at the setting that validation chose{by}.")
-    notes += [*direction(metrics_of(results)), *counted(results, [group])]
+    notes += [*direction(metrics_of(results, group[1])), *counted(results, [group])]
+    notes += length_note(results, [group])
     if against:
         notes.append("Differences are paired by seed and test item: ▲ better, ▼ worse;")
         notes.append("without a mark there is no evidence either way.")
@@ -169,7 +179,7 @@ def _arm_row(results: Results, group: Group, arm: str, names: list[str], against
     found = list(chosen(results, group, arm))
     best = any(cell.id == results.best for cell, _ in found)
     differences = [
-        _difference(arm, other, compared(results, group, other, headline(results)))
+        _difference(arm, other, compared(results, group, other, headline(results, group[1])))
         for other in against
     ]
     return Row(
@@ -179,7 +189,7 @@ def _arm_row(results: Results, group: Group, arm: str, names: list[str], against
             mean_count([cell.rows for cell, _ in found]),
             *(score_of(results, group, arm, name) for name in names),
             *differences,
-            _unparsed([metrics for _, metrics in found]),
+            *(_share(key, [m for _, m in found]) for key in _counts(results, group)),
             mean_count([cell.updates for cell, _ in found]),
         )
     )
@@ -211,12 +221,13 @@ def difference(fact: Difference) -> Value:
     return Value(text, fact.difference, fact.low, fact.high, under, mark=mark)
 
 
-def _unparsed(found: Sequence[Metrics]) -> Value:
+def _share(key: str, found: Sequence[Metrics]) -> Value:
+    """How many answers are counted under a name, of all."""
     total = sum(metrics.n for metrics in found)
     if not total:
         return missing("no answers")
-    unparsed = sum(metrics.unparsed for metrics in found)
-    return Value(share(unparsed, total), unparsed / total)
+    counted = sum(getattr(metrics, key) for metrics in found)
+    return Value(share(counted, total), counted / total)
 
 
 def _baselines(results: Results) -> list[tuple[str, list[Baseline]]]:
@@ -228,7 +239,9 @@ def _baselines(results: Results) -> list[tuple[str, list[Baseline]]]:
     ]
 
 
-def _baseline_row(name: str, items: list[Baseline], names: list[str], against: list[str]) -> Row:
+def _baseline_row(
+    name: str, items: list[Baseline], names: list[str], against: list[str], counts: list[str]
+) -> Row:
     seeds = len({item.seed for item in items if item.seed is not None})
     seeded = Value(str(seeds), seeds) if seeds else missing("does not depend on a seed")
     return Row(
@@ -238,7 +251,7 @@ def _baseline_row(name: str, items: list[Baseline], names: list[str], against: l
             missing("not trained"),
             *(mean_of(metric_name, [item.metrics for item in items]) for metric_name in names),
             *(missing("baselines are not compared") for _ in against),
-            _unparsed([item.metrics for item in items]),
+            *(_share(key, [item.metrics for item in items]) for key in counts),
             missing("not trained"),
         ),
         kind="baseline",

@@ -7,7 +7,7 @@ from typing import Literal
 
 from preceptor.report.control import beside
 from preceptor.report.groups import Group, arms_of, groups
-from preceptor.report.measures import headline
+from preceptor.report.measures import headline, is_written
 from preceptor.report.numbers import LEVEL, Metric, listed, metric, plural
 from preceptor.report.results import Results
 from preceptor.report.scores import Comparison, Difference, MethodComparison
@@ -19,6 +19,8 @@ READINGS = {
     "classifier": "classifier",
     "next_token": "texts foreseen token by token",
 }
+WRITTEN = "texts written, held against references"
+"""what the reading of generated answers is called in a text task"""
 Sign = Literal["better", "partly", "worse", "unclear", "nothing"]
 
 
@@ -45,12 +47,12 @@ def group_title(results: Results, group: Group) -> str:
     """The student's name, with the reading where the student has more than one."""
     student, reading = group
     several = sum(1 for other, _ in groups(results) if other == student) > 1
-    return f"{student}, {reading_title(reading)}" if several else student
+    return f"{student}, {reading_title(results, reading)}" if several else student
 
 
-def reading_title(reading: str) -> str:
+def reading_title(results: Results, reading: str) -> str:
     """How a prediction came about, in words."""
-    return READINGS.get(reading, reading)
+    return WRITTEN if is_written(results, reading) else READINGS.get(reading, reading)
 
 
 def operation_of(results: Results, arm: str) -> str:
@@ -94,7 +96,11 @@ def verdicts(results: Results) -> list[Verdict]:
 
 
 def _verdict(results: Results, group: Group) -> Verdict:
-    none, repeat, name = named(results, "none"), named(results, "repeat"), headline(results)
+    none, repeat, name = (
+        named(results, "none"),
+        named(results, "repeat"),
+        headline(results, group[1]),
+    )
     made, title = made_arms(results, group), group_title(results, group)
     versus = compared(results, group, none, name)
     facts = [versus[arm] for arm in made if arm in versus]
