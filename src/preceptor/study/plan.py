@@ -24,7 +24,7 @@ from preceptor.llm.settings import TunedSettings
 from preceptor.models.weights import Weights, resolve
 from preceptor.store.fingerprint import file_hash, fingerprint
 from preceptor.store.parts import Part
-from preceptor.study.spec import AnyStudent, DecoderStudent, MixArm, Study
+from preceptor.study.spec import AnyStudent, DecoderStudent, GoldArm, MixArm, Study
 from preceptor.study.tunings import Tuning, Tunings
 from preceptor.tasks import TextTask
 from preceptor.tune.methods import MethodSettings
@@ -150,7 +150,7 @@ class Plan:
     @cached_property
     def data_part(self) -> Part:
         """The examples as they were read."""
-        reader = self.study.data.model_dump(mode="json", exclude={"too_long"})
+        reader = self.study.data.model_dump(mode="json", exclude={"too_long", "pool"})
         rows = [to_row(one) for part in self.splits.labelled().values() for one in part]
         made_from = {
             "stage": _STAGES["data"],
@@ -216,12 +216,15 @@ class Plan:
         """One arm's training set under one draw seed."""
         arm = self.study.arms[name]
         operation = self.study.teaching().get(name)
+        pool = self.study.data.pool
         made_from: dict[str, Any] = {
             "stage": _STAGES["arms"],
             "data": self.data_part.fingerprint,
             "draw_seed": draw_seed,
             f"arms.{name}": arm.model_dump(mode="json"),
         }
+        if isinstance(arm, GoldArm | AnnotateSettings):
+            made_from["pool"] = pool and pool.model_dump(mode="json")
         if isinstance(arm, MixArm):
             made_from["of"] = [
                 [source, self.arm_part(source, draw_seed).fingerprint] for source in arm.of

@@ -50,11 +50,13 @@ def student_problems(plan: Plan) -> Iterator[str]:
 
 def _room(study: Study, name: str, student: AnyStudent) -> Iterator[str]:
     """A written answer must fit; a decoder that foresees texts makes its answers fit itself."""
+    if not isinstance(student, WritingStudent):
+        return
     free = isinstance(student, DecoderStudent) and isinstance(study.task, TextTask)
-    length = student.fit.max_length
-    if not free and isinstance(student, WritingStudent) and student.max_new_tokens >= length:
+    length, most = student.fit.max_length, student.max_new_tokens
+    if not free and most >= length:
         yield f"students.{name}.max_new_tokens: leaves no room in fit.max_length ({length})"
-    if free and "generation" in study.readings(name) and student.max_new_tokens > length // 2:
+    if free and "generation" in study.readings(name) and most > length // 2:
         yield f"students.{name}.max_new_tokens: takes more than half of fit.max_length ({length})"
 
 
