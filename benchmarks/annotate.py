@@ -125,7 +125,7 @@ def _arguments() -> argparse.Namespace:
     add("--update-rows", type=int, default=5, help="rows of an update; must divide --rows")
     add("--dtypes", nargs="+", choices=DTYPES, default=list(DTYPES), help="of annotating")
     add("--tune-dtype", choices=DTYPES, default="bf16")
-    add("--batch-tokens", type=int, default=8192, help="of a batch: ours, annotating")
+    add("--batch-tokens", type=int, default=1024, help="of a batch: ours, annotating")
     add("--threads", type=int, default=2)
     add("--repeats", type=int, default=3)
     add("--seed", type=int, default=0)

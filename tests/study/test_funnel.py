@@ -49,6 +49,16 @@ def test_candidates_are_counted_by_label_and_filter_in_their_order() -> None:
     ]  # fmt: skip
 
 
+def test_answers_in_words_are_no_labels() -> None:
+    made = [
+        Candidate(Example("c1", {}, "One answer."), ""),
+        Candidate(Example("c2", {}, "Another."), "", Rejection("meta talk", filter="meta")),
+        Candidate(Example("c3", {}), "", Rejection("unparseable")),
+    ]
+    rejected = {"parse": 1, "meta": 1}
+    assert funnel(made, None, []) == {"": {"candidates": 3, "rejected": rejected, "kept": 1}}
+
+
 def test_a_judge_is_held_against_a_person_on_what_either_rejected(tmp_path: Path) -> None:
     texts = [
         "my hip is sore since the fall",

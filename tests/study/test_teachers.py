@@ -89,6 +89,7 @@ def test_a_tuned_teacher_labels_the_pool_from_the_yaml_to_the_page(taught: Place
         soft = json.loads(row["soft"])
         assert sum(soft.values()) == pytest.approx(1.0)
         assert max(soft, key=soft.__getitem__) == row["target"]
+        assert json.loads(row["figures"])["confidence"] == soft[row["target"]]
     few = json.loads((out / "arms/few/seed-0/arm.json").read_text())
     assert (few["human"], few["kept"]) == (6, 3)
     train = read_rows(out / "arms/few/seed-0/train.parquet")

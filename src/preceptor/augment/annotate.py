@@ -196,6 +196,8 @@ def surest(annotations: Sequence[Annotation], share: float) -> list[bool]:
     """
     if share == 1:
         return [one.target is not None for one in annotations]
+    if any(one.target is not None and sureness(one) is None for one in annotations):
+        raise ValueError("a free answer without a log-probability cannot be ranked")
     rows: dict[str | None, list[int]] = {}
     for row, one in enumerate(annotations):
         if one.target is not None:
@@ -204,16 +206,23 @@ def surest(annotations: Sequence[Annotation], share: float) -> list[bool]:
     for alike in rows.values():
         # 0.1 of 30 is 3.0000000000000004 as floats go.
         count = math.ceil(share * len(alike) - 1e-9)
-        kept.update(sorted(alike, key=lambda row: -_sureness(annotations[row]))[:count])
+        first = surest_first([annotations[row] for row in alike])[:count]
+        kept.update(alike[place] for place in first)
     return [row in kept for row in range(len(annotations))]
 
 
-def _sureness(annotation: Annotation) -> float:
-    if annotation.probabilities:
-        return annotation.probabilities[annotation.target or ""]
-    if annotation.log_prob is None:
-        raise ValueError("a free answer without a log-probability cannot be ranked")
+def sureness(annotation: Annotation) -> float | None:
+    """How sure a teacher is of what it said: the probability of its label, or the mean
+    log-probability of its answer; None where that is not known."""
+    if annotation.target is not None and annotation.probabilities:
+        return annotation.probabilities[annotation.target]
     return annotation.log_prob
+
+
+def surest_first(annotations: Sequence[Annotation]) -> list[int]:
+    """The places of annotations by how sure they are; of equals the first, the unknown last."""
+    known = [-math.inf if (one := sureness(each)) is None else one for each in annotations]
+    return sorted(range(len(known)), key=lambda place: -known[place])
 
 
 def to_base_rates(

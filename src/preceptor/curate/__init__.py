@@ -157,7 +157,9 @@ def curate(
         for place, rejection in zip(left, verdicts, strict=True):
             if rejection is not None and not judged[place].decision:
                 judged[place] = judged[place].reject(replace(rejection, filter=name))
-    return [replace(one, figures=_figures(one.example.id, chosen)) for one in judged]
+    return [
+        replace(one, figures={**one.figures, **_figures(one.example.id, chosen)}) for one in judged
+    ]
 
 
 def _meets(candidate: Candidate, one: Filter) -> bool:

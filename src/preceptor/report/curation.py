@@ -18,7 +18,7 @@ _TITLES = {
     "keep": "Less sure than others",
     "decisions": "A person",
 }
-_NO_LABEL = "no label read"
+_NO_LABEL, _TEXTS = "no label read", "texts"
 
 
 def filter_title(name: str) -> str:
@@ -39,6 +39,7 @@ def _funnel(name: str, arm: Arm, labels: list[str]) -> Table:
     order = [label for label in dict.fromkeys([*labels, *met]) if label in met]
     rows = {label: [one for of, one in found if of == label] for label in order}
     rejecting, idle = _filters(arm, [one for _, one in found])
+    nameless = _NO_LABEL if labels else _TEXTS
     balanced = any(one.wanted is not None for _, one in found)
     total = _row("all", [one for _, one in found], rejecting, balanced, "total")
     return Table(
@@ -54,7 +55,7 @@ def _funnel(name: str, arm: Arm, labels: list[str]) -> Table:
             *((Column("wanted", "Wanted"), Column("shortfall", "Short by")) if balanced else ()),
         ),
         rows=(
-            *(_row(label or _NO_LABEL, ones, rejecting, balanced) for label, ones in rows.items()),
+            *(_row(label or nameless, ones, rejecting, balanced) for label, ones in rows.items()),
             total,
         ),
         context=(("arm", name),),

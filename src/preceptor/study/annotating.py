@@ -37,7 +37,7 @@ def annotate(assignment: Assignment, staff: Staff) -> tuple[list[Candidate], dic
         DataError: no text of the pool was kept.
     """
     wanted, arm = assignment.wanted, _settings(assignment)
-    with _annotator(assignment, staff) as (ask, teacher):
+    with annotator(assignment, staff) as (ask, teacher):
         work = _Annotator(assignment, ask, teacher)
         before = None if teacher is None else teacher.usage
         while work.kept < wanted and work.left:
@@ -102,7 +102,14 @@ class _Annotator:
             self._candidate(start + number, *one)
             for number, one in enumerate(zip(texts, said, sure, strict=True), 1)
         ]
-        self.candidates += self._within_amount(self._curator.judge(fresh))
+        self.candidates += self._within_amount(self._judged(fresh, said))
+
+    def _judged(self, fresh: list[Candidate], said: list[Annotation]) -> list[Candidate]:
+        """The surest meet the filters first: what is too much of a label is the least sure."""
+        order = operation.surest_first(said)
+        judged = self._curator.judge([fresh[place] for place in order])
+        by_place = dict(zip(order, judged, strict=True))
+        return [by_place[place] for place in range(len(fresh))]
 
     def _within_amount(self, judged: list[Candidate]) -> list[Candidate]:
         """Every label's share is rounded up, so that more may be left than are wanted."""
@@ -164,7 +171,7 @@ def _settings(assignment: Assignment) -> AnnotateSettings:
 
 
 @contextmanager
-def _annotator(assignment: Assignment, staff: Staff) -> Iterator[tuple[Annotate, Teacher | None]]:
+def annotator(assignment: Assignment, staff: Staff) -> Iterator[tuple[Annotate, Teacher | None]]:
     """How the arm's texts are annotated, and the teacher that its filters may ask."""
     plan, arm = assignment.plan, _settings(assignment)
     name = plan.study.teacher_of(arm)

@@ -7,7 +7,8 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-from preceptor.augment import OPERATIONS, AnyOperation
+from preceptor.augment import OPERATIONS, AnyOperation, annotate
+from preceptor.augment.annotate import AnnotateSettings
 from preceptor.augment.create import CreateSettings
 from preceptor.augment.operation import rows_of
 from preceptor.augment.rewrite import RewriteSettings
@@ -26,7 +27,7 @@ from preceptor.study.file import headed, hint, placed
 from preceptor.study.plan import Plan
 from preceptor.study.spec import MixArm, NoneArm, Study
 from preceptor.study.students import student_problems
-from preceptor.study.taught import pool_problems, tuned_problems
+from preceptor.study.taught import annotation_problems, pool_problems, tuned_problems
 from preceptor.tasks import TextTask
 from preceptor.tasks.template import fields_of
 
@@ -47,8 +48,10 @@ def check(plan: Plan, calls: bool = True) -> None:
     """
     study = plan.study
     problems = [*_teachers(study), *_arms(study), *student_problems(plan), *_prompts(plan)]
-    problems += tuned_problems(plan)
+    problems += tuned_problems(plan) if study.teachers else []
     problems += _curation(plan)
+    if not problems:
+        problems += annotation_problems(plan)
     if texts := list(_of_texts(study)):
         raise SpecError(headed([_placed(plan, problem) for problem in [*texts, *problems]]))
     problems += _ready(study, plan.base_dir) if calls else []
@@ -270,13 +273,16 @@ def _named_fields(arm: RewriteSettings | CreateSettings) -> Iterator[tuple[str, 
 
 
 def _prompts(plan: Plan) -> Iterator[str]:
-    for name, arm in plan.study.operations().items():
-        for problem in _reason(partial(_readable, arm, plan.base_dir)):
+    for name, arm in plan.study.teaching().items():
+        for problem in _reason(partial(_readable, arm, plan)):
             yield f"arms.{name}.prompt: {problem}"
 
 
-def _readable(arm: AnyOperation, base_dir: Path) -> None:
-    fields_of(arm.template(base_dir))
+def _readable(arm: AnyOperation | AnnotateSettings, plan: Plan) -> None:
+    if isinstance(arm, AnnotateSettings):
+        fields_of(annotate.template(arm, plan.study.task, plan.base_dir))
+    else:
+        fields_of(arm.template(plan.base_dir))
 
 
 def _baselines(plan: Plan) -> Iterator[str]:

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-import os
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from preceptor.augment.annotate import AnnotateSettings
 from preceptor.augment.operation import rows_of
 from preceptor.llm.prices import quote
 from preceptor.llm.settings import EndpointSettings
 from preceptor.models.weights import resolve
 from preceptor.study.call_costs import batches, call_costs
 from preceptor.study.plan import Plan
-from preceptor.study.spec import AnyStudent, EncoderStudent, MixArm, RepeatArm
+from preceptor.study.spec import AnyStudent, GoldArm, MixArm, NoneArm
 from preceptor.study.teacher_calls import teacher_calls, tokens_of
-
-FLOPS_PER_CORE = 50e9
-"""fp32 matrix products of one common server core, twice that in bf16; a GPU is far faster"""
+from preceptor.study.tuned_work import teacher_size, tunings_ahead, work_ahead
+from preceptor.study.work import (
+    parameters_of,
+    reading_flops,
+    rows_seen,
+    seconds_of,
+    training_flops,
+    updates_of,
+)
 
 
 def estimate(plan: Plan) -> dict[str, Any]:
-    """Cells, teacher calls, tokens, money and time, all as JSON values.
+    """Cells, teacher calls, tunings, tokens, money and time, all as JSON values.
 
     Tokens are counted as characters / 4; times are rough (a factor of two either way), for
     this machine's processor. Calls already in the answer cache cost nothing and are counted.
@@ -31,6 +37,7 @@ def estimate(plan: Plan) -> dict[str, Any]:
     leaves them out, and ``batches`` says how many rounds may take all of their window.
     """
     calls = call_costs(plan, teacher_calls(plan))
+    tuned, work = tunings_ahead(plan), work_ahead(plan)
     training = [_training(plan, name, one) for name, one in plan.study.students.items()]
     prices = _prices(plan)
     return {
@@ -39,16 +46,23 @@ def estimate(plan: Plan) -> dict[str, Any]:
         "cells": len(plan.cells),
         "calls": calls,
         "prices": prices,
+        "tuned": tuned,
+        "work": work,
         "training": training,
         "total": {
             "calls": sum(call["calls"] for call in calls),
             "calls_at_most": sum(call["calls_at_most"] for call in calls),
             "costs": _costs(calls),
             "unpriced": _unpriced(calls, prices),
-            "seconds": round(sum(one["seconds"] or 0 for one in (*calls, *training))),
+            "seconds": _seconds(calls, tuned, work, training),
             "batches": batches(plan, calls),
         },
     }
+
+
+def _seconds(*tables: Sequence[Mapping[str, Any]]) -> int:
+    """The sum of all that is known."""
+    return round(sum(one["seconds"] or 0 for table in tables for one in table))
 
 
 def _costs(calls: Sequence[Mapping[str, Any]]) -> dict[str, float]:
@@ -70,76 +84,78 @@ def _training(plan: Plan, name: str, student: AnyStudent) -> dict[str, Any]:
     cells = [cell for cell in plan.cells if cell.student == name]
     splits = plan.drawn(plan.draw_seeds[0])
     length = min(student.fit.max_length, fmean(tokens_of(plan, one) for one in splits.train))
-    updates = fmean(_updates(plan, student, arm, len(splits.train), length) for arm in _arms(cells))
-    tokens = updates * student.fit.accumulation * _rows(student, length) * length
-    scored = (len(splits.validation) + len(splits.test)) * length * _passes(student)
-    parameters = _parameters(plan, student)
+    updates, tokens = _learnt(plan, student, _arms(cells), length)
+    scored = len(splits.validation) + len(splits.test)
+    read = scored * length * len(plan.study.readings(name))
+    parameters = parameters_of(resolve(student.weights, plan.base_dir))
     seconds = None
     if parameters is not None:
-        # Of an encoder-decoder model every token goes through one of two halves.
-        share = 0.5 if student.kind == "seq2seq" else 1.0
-        work = (
-            share * parameters * (tokens * (6 if student.method.name == "full" else 4) + 2 * scored)
-        )
-        speed = FLOPS_PER_CORE * (2 if student.fit.precision == "bf16" else 1)
-        seconds = work / (speed * (os.cpu_count() or 1))
+        flops = _flops(student, parameters, tokens, read) + _distilled(plan, student, tokens)
+        seconds = round(len(cells) * seconds_of(flops, student.fit))
     return {
         "student": name,
         "cells": len(cells),
         "updates": round(updates),
         "tokens": round(len(cells) * tokens),
         "parameters": parameters,
-        "seconds": None if seconds is None else round(len(cells) * seconds),
+        "seconds": seconds,
     }
+
+
+def _learnt(
+    plan: Plan, student: AnyStudent, arms: Sequence[str], length: float
+) -> tuple[float, float]:
+    """Updates, and tokens that are learnt from, of one cell: the mean over its arms."""
+    if student.method.name == "base":
+        return 0.0, 0.0
+    budget, fit = plan.budget(student), student.fit
+    rows = [training_rows(plan, arm) for arm in arms]
+    updates = fmean(updates_of(budget, fit, one, length) for one in rows)
+    return updates, length * fmean(rows_seen(budget, fit, one, length) for one in rows)
+
+
+def _flops(student: AnyStudent, parameters: int, learnt: float, read: float) -> float:
+    # Of an encoder-decoder model every token goes through one of two halves.
+    share = 0.5 if student.kind == "seq2seq" else 1.0
+    trained = training_flops(parameters, learnt, student.method.name)
+    return share * (trained + reading_flops(parameters, read))
+
+
+def _distilled(plan: Plan, student: AnyStudent, tokens: float) -> float:
+    """What a teacher costs that reads along, to say the probabilities of every token."""
+    if student.distill is None or student.distill.teacher is None:
+        return 0.0
+    return reading_flops(teacher_size(plan, student.distill.teacher) or 0, tokens)
 
 
 def _arms(cells: Sequence[Any]) -> list[str]:
     return list(dict.fromkeys(cell.arm for cell in cells))
 
 
-def _rows(student: AnyStudent, length: float) -> float:
-    return max(1.0, min(student.fit.batch_rows, student.fit.batch_tokens / length))
+def training_rows(plan: Plan, name: str) -> int:
+    """Rows of an arm's training set, if nothing falls short: human ones, and made beside them."""
+    share = getattr(plan.study.arms[name], "human", None)
+    return len(plan.human(plan.draw_seeds[0], share)) + _made_rows(plan, name)
 
 
-def _updates(plan: Plan, student: AnyStudent, arm: str, human: int, length: float) -> float:
-    budget = plan.budget(student)
-    if student.method.name == "base":
-        return 0.0
-    if budget.epochs is None:
-        return float(budget.steps or 0)
-    per_update = _rows(student, length) * student.fit.accumulation
-    return max(1.0, budget.epochs * (human + _made_rows(plan, arm, human)) / per_update)
-
-
-def _made_rows(plan: Plan, name: str, human: int) -> int:
-    arm = plan.study.arms[name]
+def _made_rows(plan: Plan, name: str) -> int:
+    """Amounts are multiples of the whole labelled subset, whatever share of it an arm holds."""
+    arm, drawn = plan.study.arms[name], plan.drawn(plan.draw_seeds[0])
+    human = len(drawn.train)
     if isinstance(arm, MixArm):
+        sources = {source: _made_rows(plan, source) for source in arm.of}
         return sum(
-            _made_rows(plan, source, human) if amount is None else rows_of(amount, human)
+            sources[source] if amount is None else min(sources[source], rows_of(amount, human))
             for source, amount in arm.of.items()
         )
-    if isinstance(arm, RepeatArm) or name in plan.study.operations():
-        return rows_of(getattr(arm, "amount", 0), human)
-    return 0
-
-
-def _passes(student: AnyStudent) -> int:
-    return 1 if isinstance(student, EncoderStudent) else len(student.readings)
-
-
-def _parameters(plan: Plan, student: AnyStudent) -> int | None:
-    """Parameters by the size of the weights on disk; None for a hub model."""
-    weights = resolve(student.weights, plan.base_dir)
-    sizes = [_size(part.path) for part in weights.parts or (weights,)]
-    return None if None in sizes else sum(filter(None, sizes))
-
-
-def _size(path: Path | None) -> int | None:
-    if path is None:
-        return None
-    if path.suffix == ".gguf":
-        return round(path.stat().st_size * 8 / 4.9)
-    return round(sum(file.stat().st_size for file in path.glob("*.safetensors")) / 4)
+    if isinstance(arm, NoneArm):
+        return 0
+    there: float = math.inf
+    if isinstance(arm, GoldArm):
+        there = len(drawn.hidden)
+    elif isinstance(arm, AnnotateSettings):
+        there = len(drawn.unlabelled)
+    return int(min(rows_of(arm.amount, human), there))
 
 
 def _prices(plan: Plan) -> dict[str, Any]:

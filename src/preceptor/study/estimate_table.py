@@ -23,6 +23,10 @@ def shown(found: Mapping[str, Any]) -> str:
     console = Console(file=text, width=_WIDTH)
     console.print(f"study {found['study']}: {found['cells']} cells, seeds {found['seeds']}")
     console.print(_calls(found) if found["calls"] else "no teacher is called")
+    if found["tuned"]:
+        console.print(_tuned(found))
+    if found["work"]:
+        console.print(_work(found))
     console.print(_training(found))
     for line in (*_prices(found), *_rates(found), *_batches(found), _total(found)):
         console.print(line, highlight=False, markup=False)
@@ -60,19 +64,59 @@ def _time(one: Mapping[str, Any], window: str) -> str:
     return " + ".join(parts)
 
 
+def _tuned(found: Mapping[str, Any]) -> Table:
+    """The teachers that are tuned before anything is made."""
+    from rich.table import Table
+
+    columns = ("teacher", "roles", "tunings", "updates each", "tokens", "parameters", "~ s")
+    table = Table(*columns, title="teachers that are tuned first", title_justify="left")
+    for one in found["tuned"]:
+        taken = f"taken from {one['tuned_from']}"
+        table.add_row(
+            one["teacher"],
+            ", ".join(one["roles"]),
+            taken if one["tuned_from"] else f"{one['tunings']:,}",
+            f"{one['updates']:,}",
+            f"{one['tokens']:,}",
+            _size(one["parameters"]),
+            _known(one["seconds"]),
+        )
+    return table
+
+
+def _work(found: Mapping[str, Any]) -> Table:
+    """What tuned teachers do; nothing of it is paid."""
+    from rich.table import Table
+
+    columns = ("for", "teacher", "texts", "at most", "tokens read", "tokens written", "~ s")
+    table = Table(*columns, title="what tuned teachers do, unpaid", title_justify="left")
+    keys = ("texts", "texts_at_most", "prompt_tokens", "answer_tokens")
+    for one in found["work"]:
+        counts = (f"{one[key]:,}" for key in keys)
+        table.add_row(one["for"], one["teacher"], *counts, _known(one["seconds"]))
+    return table
+
+
+def _size(parameters: int | None) -> str:
+    return "not known" if parameters is None else f"{parameters / 1e6:,.0f} M"
+
+
+def _known(number: int | None) -> str:
+    return "not known" if number is None else f"{number:,}"
+
+
 def _training(found: Mapping[str, Any]) -> Table:
     from rich.table import Table
 
     table = Table("student", "cells", "updates each", "tokens", "parameters", "~ s")
     for one in found["training"]:
-        size = "not known" if one["parameters"] is None else f"{one['parameters'] / 1e6:,.0f} M"
         table.add_row(
             one["student"],
             f"{one['cells']:,}",
             f"{one['updates']:,}",
             f"{one['tokens']:,}",
-            size,
-            "not known" if one["seconds"] is None else f"{one['seconds']:,}",
+            _size(one["parameters"]),
+            _known(one["seconds"]),
         )
     return table
 
@@ -119,10 +163,16 @@ def _total(found: Mapping[str, Any]) -> str:
         if one["rounds"]
     )
     return (
-        f"in all about {total['calls']:,} calls (at most {total['calls_at_most']:,}),"
-        f" {_costs(total)}, and {total['seconds'] / 60:,.0f} minutes on this machine{waits}."
-        " Rough: tokens are characters / 4; answers in the cache cost nothing."
+        f"in all {_counted(total)}, {_costs(total)}, and {total['seconds'] / 60:,.0f} minutes"
+        f" on this machine{waits}. Rough: tokens are characters / 4; answers in the"
+        " cache cost nothing."
     )
+
+
+def _counted(total: Mapping[str, Any]) -> str:
+    if not total["calls_at_most"]:
+        return "no calls"
+    return f"about {total['calls']:,} calls (at most {total['calls_at_most']:,})"
 
 
 def _costs(total: Mapping[str, Any]) -> str:

@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import fmean
 
+from preceptor.augment import AnyOperation
+from preceptor.augment.annotate import AnnotateSettings
 from preceptor.augment.operation import rows_of
-from preceptor.curate import FILTERS
+from preceptor.curate import FILTERS, unfit
+from preceptor.data.splits import Splits
 from preceptor.study.plan import Plan
 
 
@@ -31,22 +34,40 @@ class FilterCalls:
 
 
 def filter_calls(plan: Plan) -> Iterator[FilterCalls]:
-    """Every filter that asks a teacher, for every arm; human examples stand for made ones."""
-    human = plan.drawn(plan.draw_seeds[0]).train
+    """Every filter that asks a teacher, for every arm; human examples stand for made ones.
+
+    A filter that cannot judge an arm's rows asks nothing, and a tuned teacher is not asked.
+    """
     needed = [name for name, _ in plan.arms]
-    asking = {name: one for name in FILTERS if (one := getattr(plan.study.curation, name))}
-    for arm, operation in plan.study.operations().items():
-        seeds, wanted = needed.count(arm), rows_of(operation.amount, len(human))
-        for name, settings in asking.items():
-            rounds = settings.rounds(wanted, len(human)) if hasattr(settings, "rounds") else ()
-            if not rounds or not seeds:
-                continue
-            most = settings.rounds(rows_of(operation.max_requests, wanted), len(human))
-            asked = FILTERS[name].asked(settings, plan.study.task, human)
-            yield FilterCalls(
-                f"{name} of arm {arm}",
-                plan.study.teacher_of(operation),
-                seeds * rounds,
-                seeds * sum(most),
-                fmean(sum(len(one.content) for one in call.messages) for call in asked),
-            )
+    for arm, operation in plan.study.teaching().items():
+        tuned = plan.tunings.settings(plan.study.teacher_of(operation)) is not None
+        if arm in needed and not tuned:
+            yield from _of_arm(plan, arm, operation, needed.count(arm))
+
+
+def _of_arm(
+    plan: Plan, arm: str, operation: AnyOperation | AnnotateSettings, seeds: int
+) -> Iterator[FilterCalls]:
+    task, drawn = plan.study.task, plan.drawn(plan.draw_seeds[0])
+    human, wanted, most = drawn.train, *_rows(operation, drawn)
+    for name in FILTERS:
+        settings = getattr(plan.study.curation, name)
+        rounds = settings.rounds(wanted, len(human)) if hasattr(settings, "rounds") else ()
+        if not rounds or unfit(name, task, operation.operation):
+            continue
+        asked = FILTERS[name].asked(settings, task, human)
+        yield FilterCalls(
+            f"{name} of arm {arm}",
+            plan.study.teacher_of(operation),
+            seeds * rounds,
+            seeds * sum(settings.rounds(most, len(human))),
+            fmean(sum(len(one.content) for one in call.messages) for call in asked),
+        )
+
+
+def _rows(operation: AnyOperation | AnnotateSettings, drawn: Splits) -> tuple[int, int]:
+    """Rows that filters judge: those that are wanted, and at most."""
+    wanted = rows_of(operation.amount, len(drawn.train))
+    if isinstance(operation, AnnotateSettings):
+        return min(wanted, len(drawn.unlabelled)), len(drawn.unlabelled)
+    return wanted, rows_of(operation.max_requests, wanted)

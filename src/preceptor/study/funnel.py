@@ -21,6 +21,8 @@ def funnel(
 ) -> dict[str, dict[str, Any]]:
     """Candidates, rejected by filter, kept; by label, "" for answers of which none could be read.
 
+    Where targets are texts there are no labels, and all stand under "".
+
     Args:
         candidates: all of one arm and seed. ``candidates`` of a label are always its ``kept`` and
             what is ``rejected`` of it.
@@ -29,7 +31,8 @@ def funnel(
     """
     of: dict[str, list[Candidate]] = {label: [] for label in labels}
     for candidate in candidates:
-        of.setdefault(label_of(candidate.example), []).append(candidate)
+        label = label_of(candidate.example) if labels else ""
+        of.setdefault(label, []).append(candidate)
     return {label: _counted(ones) | _wanted(ones, quotas, label) for label, ones in of.items()}
 
 

@@ -31,6 +31,20 @@ def tuned_problems(plan: Plan) -> Iterator[str]:
             yield f"arms.{name}.structured: a tuned teacher writes in the form it was tuned on"
 
 
+def annotation_problems(plan: Plan) -> Iterator[str]:
+    """What an annotating arm cannot ask of its teacher."""
+    for name, arm in plan.study.annotations().items():
+        tuned = plan.tunings.settings(plan.study.teacher_of(arm)) is not None
+        if tuned:
+            for key in ("shots", "votes", "prompt", "parameters"):
+                if key in arm.model_fields_set:
+                    yield f"arms.{name}.{key}: for a teacher that is asked; this one is tuned"
+        elif not plan.study.task.labels and arm.keep < 1:
+            yield f"arms.{name}.keep: how sure an asked teacher is of a free answer is not known"
+        elif arm.keep < 1 and arm.votes == 1:
+            yield f"arms.{name}.keep: one vote says nothing of how sure it is; set votes"
+
+
 def _of(plan: Plan, teacher: TunedSettings) -> Iterator[str]:
     wrong = weights.check(teacher.weights, plan.base_dir, "decoder")
     if wrong:

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import fmean
 
-from preceptor.augment import OPERATIONS, AnyOperation
+from preceptor.augment import OPERATIONS, AnyOperation, annotate
+from preceptor.augment.annotate import AnnotateSettings
+from preceptor.augment.create import CreateSettings
 from preceptor.augment.operation import rows_of
 from preceptor.data.example import Example
 from preceptor.llm import answer, identity_of
 from preceptor.llm.cache import AnswerCache, default_path
 from preceptor.llm.chat import Request
 from preceptor.llm.schema import probe
-from preceptor.llm.settings import AnyTeacher, EndpointSettings, TunedSettings
+from preceptor.llm.settings import AnyTeacher, EndpointSettings
 from preceptor.study.asking import tries_schema
 from preceptor.study.filter_calls import filter_calls
 from preceptor.study.plan import Plan
+from preceptor.tasks import AnyTask, TextTask
 
 CHARACTERS_PER_TOKEN = 4.0
 _LABEL_TOKENS = 8.0
 """of an answer that is a label, or of one as short"""
+_LOOKED_AT = 8
+"""texts of the pool that the length of an annotating arm's prompts is taken from"""
 
 
 @dataclass(frozen=True)
@@ -63,24 +69,53 @@ def tokens_of(plan: Plan, example: Example) -> float:
     return tokens(task.show(example)) + answer
 
 
+def texts_of(arm: AnyOperation | AnnotateSettings, human: int, pool: int) -> tuple[int, int]:
+    """Texts that a teacher writes for an arm, or takes from the pool, under one seed: where
+    nothing is rejected, and at most.
+
+    Args:
+        arm: what the teacher is to do.
+        human: labelled examples of the seed.
+        pool: texts that may be annotated.
+    """
+    wanted = rows_of(arm.amount, human)
+    if isinstance(arm, AnnotateSettings):
+        return min(pool, math.ceil(wanted / arm.keep)), pool
+    most = rows_of(arm.max_requests, wanted)
+    return min(wanted, most), most
+
+
 def teacher_calls(plan: Plan) -> list[TeacherCalls]:
-    """All that the study's teachers are asked, but for what only the answers can tell."""
-    return [*_probes(plan), *_arms(plan), *_filters(plan), *_baselines(plan)]
+    """All that the study's teachers are asked, but for what only the answers can tell.
+
+    A teacher that is tuned first is not asked: :mod:`preceptor.study.tuned_work` tells its work.
+    """
+    return [
+        *_probes(plan),
+        *_arms(plan),
+        *_annotations(plan),
+        *_filters(plan),
+        *_baselines(plan),
+    ]
+
+
+def _asked(plan: Plan, name: str) -> bool:
+    """Whether some cell needs an arm, and its teacher is taken as it comes."""
+    teacher = plan.study.teacher_of(plan.study.teaching()[name])
+    needed = any(arm == name for arm, _ in plan.arms)
+    return needed and plan.tunings.settings(teacher) is None
 
 
 def _needed(plan: Plan) -> dict[str, AnyOperation]:
-    named = {name for name, _ in plan.arms}
-    return {name: arm for name, arm in plan.study.operations().items() if name in named}
+    return {name: arm for name, arm in plan.study.operations().items() if _asked(plan, name)}
 
 
 def _probes(plan: Plan) -> Iterator[TeacherCalls]:
-    """The small calls by which a server shows whether it writes by a JSON schema; a tuned teacher
-    writes in the form that it was tuned on."""
+    """The small calls by which a server shows whether it writes by a JSON schema."""
     trying = dict.fromkeys(
         plan.study.teacher_of(arm)
         for arm in _needed(plan).values()
-        if not isinstance(plan.study.teachers[plan.study.teacher_of(arm)], TunedSettings)
-        and tries_schema(arm, plan.study.task, plan.base_dir)
+        if tries_schema(arm, plan.study.task, plan.base_dir)
     )
     request = probe()
     prompt = _characters(request) + len(str(request.parameters))
@@ -113,18 +148,17 @@ def _arms(plan: Plan) -> Iterator[TeacherCalls]:
 
 
 def _arm(plan: Plan, name: str, arm: AnyOperation, seeds: int) -> TeacherCalls:
-    human = plan.drawn(plan.draw_seeds[0]).train
-    wanted = rows_of(arm.amount, len(human))
-    most = rows_of(arm.max_requests, wanted)
-    stream = OPERATIONS[arm.operation].calls(arm, plan.study.task, human, 0, plan.base_dir)
+    task, human = plan.study.task, plan.drawn(plan.draw_seeds[0]).train
+    wanted, most = texts_of(arm, len(human), 0)
+    stream = OPERATIONS[arm.operation].calls(arm, task, human, 0, plan.base_dir)
     shown = itertools.islice(stream, min(wanted, len(human)))
     return TeacherCalls(
         f"arm {name}",
         plan.study.teacher_of(arm),
-        (min(wanted, most),) * seeds,
+        (wanted,) * seeds,
         seeds * most,
         fmean(_characters(call.request) for call in shown) / CHARACTERS_PER_TOKEN,
-        fmean(tokens(text) for text in _written(arm, human)),
+        fmean(tokens(_written(arm, task, example)) for example in human),
     )
 
 
@@ -132,18 +166,38 @@ def _characters(request: Request) -> int:
     return sum(len(message.content) for message in request.messages)
 
 
-def _written(arm: AnyOperation, human: Sequence[Example]) -> list[str]:
-    """Human texts of the fields that the teacher will write: the best guess of their length."""
-    named = getattr(arm, "fields", ()) or getattr(arm, "write", ())
-    kept = getattr(arm, "keep", ())
-    return [
-        " ".join(
-            text
-            for field, text in {**example.inputs, **example.extra}.items()
-            if (field in named if named else field in example.inputs and field not in kept)
-        )
-        for example in human
-    ]
+def _written(arm: AnyOperation, task: AnyTask, example: Example) -> str:
+    """What the teacher would write of a human example: the best guess of an answer's length."""
+    values = {**example.inputs, **example.extra}
+    if not isinstance(arm, CreateSettings):
+        return " ".join(values[name] for name in arm.fields or example.inputs)
+    target = () if arm.target_key(task) is None else (str(example.target),)
+    return " ".join([*(values[name] for name in arm.written(task)), *target])
+
+
+def _annotations(plan: Plan) -> Iterator[TeacherCalls]:
+    needed = [name for name, _ in plan.arms]
+    for name, arm in plan.study.annotations().items():
+        if _asked(plan, name):
+            yield _annotation(plan, name, arm, needed.count(name))
+
+
+def _annotation(plan: Plan, name: str, arm: AnnotateSettings, seeds: int) -> TeacherCalls:
+    """Votes count as calls of one round, which they are."""
+    task, seed = plan.study.task, plan.draw_seeds[0]
+    drawn = plan.drawn(seed)
+    texts, most = texts_of(arm, len(drawn.train), len(drawn.unlabelled))
+    some, human = drawn.unlabelled[:_LOOKED_AT], drawn.train
+    asked = annotate.requests(arm, task, some, human, seed=seed, base_dir=plan.base_dir)
+    answers = [tokens(str(one.target)) if task.kind == "text" else _LABEL_TOKENS for one in human]
+    return TeacherCalls(
+        f"arm {name}",
+        plan.study.teacher_of(arm),
+        (arm.votes * texts,) * seeds,
+        seeds * arm.votes * most,
+        fmean(_characters(votes[0]) for votes in asked) / CHARACTERS_PER_TOKEN,
+        fmean(answers),
+    )
 
 
 def _filters(plan: Plan) -> Iterator[TeacherCalls]:
@@ -153,13 +207,20 @@ def _filters(plan: Plan) -> Iterator[TeacherCalls]:
 
 
 def _baselines(plan: Plan) -> Iterator[TeacherCalls]:
+    if isinstance(plan.study.task, TextTask):
+        return
     for name, shots in itertools.product(plan.study.teachers, plan.study.baselines.teacher):
-        splits = plan.drawn(plan.draw_seeds[0])
-        # Zero-shot calls are the same under every seed, and the cache answers the repeats.
-        rounds = (len(splits.test),) * (len(plan.draw_seeds) if shots else 1)
-        requests = answer.requests(
-            plan.study.choice, splits.test, splits.train, shots=shots, seed=0, parameters={}
-        )
-        prompt = fmean(_characters(request) for request in requests) / CHARACTERS_PER_TOKEN
-        title = f"baseline {name}, {shots}-shot"
-        yield TeacherCalls(title, name, rounds, sum(rounds), prompt, _LABEL_TOKENS)
+        if plan.tunings.settings(name) is None:
+            yield _baseline(plan, name, shots)
+
+
+def _baseline(plan: Plan, name: str, shots: int) -> TeacherCalls:
+    splits = plan.drawn(plan.draw_seeds[0])
+    # Zero-shot calls are the same under every seed, and the cache answers the repeats.
+    rounds = (len(splits.test),) * (len(plan.draw_seeds) if shots else 1)
+    requests = answer.requests(
+        plan.study.choice, splits.test, splits.train, shots=shots, seed=0, parameters={}
+    )
+    prompt = fmean(_characters(request) for request in requests) / CHARACTERS_PER_TOKEN
+    title = f"baseline {name}, {shots}-shot"
+    return TeacherCalls(title, name, rounds, sum(rounds), prompt, _LABEL_TOKENS)

@@ -103,15 +103,22 @@ def _trainee(plan: Plan, tuning: Tuning) -> Trainee:
     )
 
 
+def validation_rows(settings: TunedSettings, human: int) -> int:
+    """How many of so many human examples are kept out of a teacher's tuning."""
+    if settings.validation == 0 or human < 2:
+        return 0
+    return min(max(1, round(settings.validation * human)), human - 1)
+
+
 def _divided(
     plan: Plan, human: list[Example], settings: TunedSettings, seed: int
 ) -> tuple[list[Example], list[Example]]:
-    if settings.validation == 0 or len(human) < 2:
+    count = validation_rows(settings, len(human))
+    if count == 0:
         return human, []
-    count = min(max(1, round(settings.validation * len(human))), len(human) - 1)
-    kept_out = subset(human, count, f"teacher:{seed}", plan.splits.targets)
-    held = {one.id for one in kept_out}
-    return [one for one in human if one.id not in held], kept_out
+    left = subset(human, count, f"teacher:{seed}", plan.splits.targets)
+    held = {one.id for one in left}
+    return [one for one in human if one.id not in held], left
 
 
 def _rows_of(
