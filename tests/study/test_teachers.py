@@ -177,6 +177,8 @@ def test_a_teacher_that_another_run_tuned_is_taken_and_its_leaks_are_refused(
         (["teachers.tuned.weights=bert"], "teachers.tuned.weights"),
         (["arms.rewrite=rewrite"], "no human example is a rewrite"),
         (["students.soft.distill.teacher=tuned"], "students.soft.distill"),
+        (["curation.judge={}"], "answers no other question"),
+        (["arms.annotate.votes=3"], "arms.annotate.votes: for a teacher that is asked"),
     ],
 )
 def test_what_cannot_work_is_refused_before_a_model_is_loaded(

@@ -208,6 +208,15 @@ def _rendered(plan: Plan) -> Iterator[str]:
         )
         for problem in _reason(partial(next, calls)):
             yield f"arms.{name}.prompt: {problem}"
+    for name, asked in plan.study.annotations().items():
+        for problem in _reason(partial(_asked, plan, asked, human)):
+            yield f"arms.{name}.prompt: {problem}"
+
+
+def _asked(plan: Plan, arm: AnnotateSettings, human: list[Example]) -> None:
+    """One example's prompt, as a teacher that is asked would get it."""
+    if plan.tunings.settings(plan.study.teacher_of(arm)) is None:
+        annotate.requests(arm, plan.study.task, human[:1], human, seed=0, base_dir=plan.base_dir)
 
 
 def _amounts(plan: Plan) -> Iterator[str]:

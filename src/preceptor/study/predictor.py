@@ -29,7 +29,9 @@ FILE = "preceptor.json"
 _STUDENT: TypeAdapter[AnyStudent] = TypeAdapter(AnyStudent)
 _TASK: TypeAdapter[AnyTask] = TypeAdapter(AnyTask)
 _BATCH_TOKENS = 4
-"""A batch without gradients may be this many times a training batch."""
+"""A batch without gradients may be this many times a training batch; on a processor, whose caches
+are small, that only slows it down (label scores of SmolLM2, 2 cores: 8.6 s in batches of 2,048
+tokens, 13.9 s of 8,192)."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,8 @@ class Predictor:
 
     @property
     def _tokens(self) -> int:
-        return _BATCH_TOKENS * self.student.fit.batch_tokens
+        times = 1 if self.model.device.type == "cpu" else _BATCH_TOKENS
+        return times * self.student.fit.batch_tokens
 
     def _classify(self, texts: list[str], title: str) -> Predictions:
         from preceptor.evaluate.classify import class_probabilities

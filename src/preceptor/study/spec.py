@@ -94,8 +94,8 @@ class Distillation(Settings):
 
     teacher: str | None = None
     """of a decoder or seq2seq student: the tuned teacher (with the student's vocabulary) whose
-    probabilities of the next token it learns, at every supervised token. A classifier needs none:
-    it learns the probabilities that annotated rows keep"""
+    probabilities of the next token it learns, at every supervised token; the probabilities that
+    annotated rows keep play no part then. A classifier needs none: it learns just these"""
     temperature: float = Field(1.0, gt=0)
     """both sides' logits are divided by it; the soft loss is multiplied by its square, so that
     its gradient keeps its size (section 2.1)"""

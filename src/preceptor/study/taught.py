@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from preceptor.augment.operation import rows_of
 from preceptor.augment.rewrite import RewriteSettings
+from preceptor.curate import FILTERS
 from preceptor.errors import PreceptorError
 from preceptor.llm.settings import TunedSettings
 from preceptor.models import four_bit, weights
@@ -31,8 +32,22 @@ def tuned_problems(plan: Plan) -> Iterator[str]:
             yield f"arms.{name}.structured: a tuned teacher writes in the form it was tuned on"
 
 
+def _asking_filters(plan: Plan) -> list[str]:
+    """The filters that ask a teacher a question of their own."""
+    named = {name: getattr(plan.study.curation, name) for name in FILTERS}
+    asking = {name: one for name, one in named.items() if one and hasattr(one, "rounds")}
+    return [name for name, one in asking.items() if any(one.rounds(1, 1))]
+
+
 def annotation_problems(plan: Plan) -> Iterator[str]:
-    """What an annotating arm cannot ask of its teacher."""
+    """What an arm cannot ask of its teacher."""
+    for name, arm in plan.study.teaching().items():
+        if plan.tunings.settings(plan.study.teacher_of(arm)) is not None:
+            for one in _asking_filters(plan):
+                yield (
+                    f"curation.{one}: asks the teacher of {name}, which is tuned to one form and"
+                    " answers no other question; switch it off, or name a teacher that is asked"
+                )
     for name, arm in plan.study.annotations().items():
         tuned = plan.tunings.settings(plan.study.teacher_of(arm)) is not None
         if tuned:
