@@ -113,8 +113,8 @@ def run(
 def plan(study: StudyFile, sets: Sets = None, as_json: Json = False) -> None:
     """Show cells, teacher calls, tokens, money and time. Calls nobody, loads no model."""
     from preceptor.study.check import check
-    from preceptor.study.estimate import estimate
-    from preceptor.study.estimate_table import shown
+    from preceptor.study.estimates.estimate import estimate
+    from preceptor.study.estimates.table import shown
 
     opened = _open(study, sets, None)
     check(opened, calls=False)

@@ -18,7 +18,7 @@ from preceptor.data.candidate import Candidate, Rejection
 from preceptor.data.example import Example, Origin
 from preceptor.llm.chat import FailureCause, Teacher
 from preceptor.store.fingerprint import fingerprint
-from preceptor.study.funnel import ORDER, decisions_told, funnel, reasons
+from preceptor.study.arms.funnel import ORDER, decisions_told, funnel, reasons
 
 LABELS = ("refill", "billing", "visit")
 SUBJECTS = ["my tablets", "the bill for the scan", "my visit on Friday", "the cream", "an invoice"]

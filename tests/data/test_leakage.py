@@ -4,7 +4,8 @@ import time
 import pytest
 
 from preceptor.data.example import Example
-from preceptor.data.leakage import NgramIndex, leakage, summary
+from preceptor.data.leakage import leakage, summary
+from preceptor.data.overlap import NgramIndex
 from preceptor.data.readers.pubmedqa import PubmedqaSettings, read
 from preceptor.data.splits import Splits
 from preceptor.data.words import normalise, words_of

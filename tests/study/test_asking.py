@@ -20,11 +20,11 @@ from preceptor.llm import open_teacher
 from preceptor.llm.chat import Answer, Failure, FailureCause, Message, Request
 from preceptor.store.fingerprint import fingerprint
 from preceptor.store.tables import read_rows
-from preceptor.study.arms import fill_arm
-from preceptor.study.asking import Attempt, ask_until_read
+from preceptor.study.arms.asking import Attempt, ask_until_read
+from preceptor.study.arms.fill import fill_arm
 from preceptor.study.file import load_study
 from preceptor.study.plan import Plan
-from preceptor.study.staff import Staff
+from preceptor.study.teachers.staff import Staff
 
 from .conftest import STUDY, rows
 

@@ -8,8 +8,8 @@ import pytest
 
 from preceptor.llm.calls.rates import WINDOW, Rates
 from preceptor.llm.settings import Price
-from preceptor.study.estimate import estimate
-from preceptor.study.estimate_table import shown
+from preceptor.study.estimates.estimate import estimate
+from preceptor.study.estimates.table import shown
 from preceptor.study.file import load_study
 from preceptor.study.plan import Plan
 

@@ -13,7 +13,7 @@ from preceptor.curate.decisions import Decision
 from preceptor.data.candidate import Candidate, Rejection, write_candidates
 from preceptor.data.example import Example
 from preceptor.store.tables import read_rows
-from preceptor.study.funnel import funnel, judged_beside, reasons
+from preceptor.study.arms.funnel import funnel, judged_beside, reasons
 
 HUMAN = [Example("h1", {"text": "My knee hurts."}, "a"), Example("h2", {"text": "My arm."}, "b")]
 

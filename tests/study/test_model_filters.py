@@ -7,7 +7,7 @@ import json
 import pytest
 
 from preceptor.models.embedding import embedder
-from preceptor.study.estimate import estimate
+from preceptor.study.estimates.estimate import estimate
 from preceptor.study.file import parse_study
 from preceptor.study.plan import Plan
 from preceptor.study.spec import Study

@@ -11,8 +11,8 @@ import pytest
 from llm.faulty import FaultyServer
 from preceptor.store.tables import read_rows
 from preceptor.study.check import check, check_ready
-from preceptor.study.estimate import estimate, training_rows
-from preceptor.study.estimate_table import shown
+from preceptor.study.estimates.estimate import estimate, training_rows
+from preceptor.study.estimates.table import shown
 from preceptor.study.file import load_study
 from preceptor.study.plan import Plan
 from preceptor.study.run import run

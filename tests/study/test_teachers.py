@@ -10,12 +10,12 @@ import pytest
 
 from preceptor.errors import SpecError
 from preceptor.store.tables import read_rows
-from preceptor.study.arms import fill_arm
+from preceptor.study.arms.fill import fill_arm
 from preceptor.study.check import check
 from preceptor.study.file import load_study
 from preceptor.study.plan import Plan
-from preceptor.study.staff import Staff
-from preceptor.study.tuned import fill_teacher, seen
+from preceptor.study.teachers.staff import Staff
+from preceptor.study.teachers.tuning import fill_teacher, seen
 from study.conftest import Cli, Place
 
 STUDY = """\

@@ -11,8 +11,8 @@ from preceptor.curate.fields import TakenOver, answer_of
 from preceptor.curate.filter import Material
 from preceptor.data.candidate import Rejection
 from preceptor.data.example import Example
-from preceptor.data.leakage import NgramIndex
 from preceptor.data.near_index import NEAR, NearIndex, Sketch, Twin, sketches
+from preceptor.data.overlap import NgramIndex
 from preceptor.data.words import normalise
 from preceptor.settings import Settings
 

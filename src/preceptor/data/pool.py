@@ -11,9 +11,9 @@ from pydantic import Field
 
 from preceptor.data.columns import GOLD
 from preceptor.data.example import Example
-from preceptor.data.leakage import NEAR as NEAR_RUNS
-from preceptor.data.leakage import NgramIndex, inputs_of, wording
 from preceptor.data.near_index import NearIndex, Sketch, sketches
+from preceptor.data.overlap import NEAR as NEAR_RUNS
+from preceptor.data.overlap import NgramIndex, inputs_of, wording
 from preceptor.data.problems import Dropped
 from preceptor.data.sampling import rank
 from preceptor.errors import DataError

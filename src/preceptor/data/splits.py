@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import Field, model_validator
 
 from preceptor.data.example import Example, Targets
-from preceptor.data.leakage import inputs_of
+from preceptor.data.overlap import inputs_of
 from preceptor.data.pool import PoolSettings, Screen, Show, candidates, pool_of, rows_of, screened
 from preceptor.data.problems import Dropped, Problems, did_you_mean, listed, short
 from preceptor.data.sampling import SAMPLERS, label_counts, label_of, sample

@@ -14,9 +14,9 @@ from preceptor.llm import answer
 from preceptor.llm.chat import Answer, Teacher
 from preceptor.store.atomic import write_json
 from preceptor.store.tables import write_rows
-from preceptor.study.curating import refuse_unanswered
+from preceptor.study.arms.curating import refuse_unanswered
 from preceptor.study.plan import Plan
-from preceptor.study.staff import Staff
+from preceptor.study.teachers.staff import Staff
 from preceptor.study.training import scored
 from preceptor.tasks import ChoiceTask, TextTask
 from preceptor.tasks.answers import READERS

@@ -27,7 +27,7 @@ from preceptor.study.file import headed, hint, placed
 from preceptor.study.plan import Plan
 from preceptor.study.spec import MixArm, NoneArm, Study
 from preceptor.study.students import student_problems
-from preceptor.study.taught import annotation_problems, pool_problems, tuned_problems
+from preceptor.study.teachers.problems import annotation_problems, pool_problems, tuned_problems
 from preceptor.tasks import TextTask
 from preceptor.tasks.template import fields_of
 

@@ -25,7 +25,7 @@ from preceptor.models.weights import Weights, resolve
 from preceptor.store.fingerprint import file_hash, fingerprint
 from preceptor.store.parts import Part
 from preceptor.study.spec import AnyStudent, DecoderStudent, GoldArm, MixArm, Study
-from preceptor.study.tunings import Tuning, Tunings
+from preceptor.study.teachers.tunings import Tuning, Tunings
 from preceptor.tasks import TextTask
 from preceptor.tune.methods import MethodSettings
 from preceptor.tune.settings import Budget
@@ -202,7 +202,14 @@ class Plan:
     @cached_property
     def tunings(self) -> Tunings:
         """The teachers that are tuned before they are asked."""
-        return Tunings(self)
+        return Tunings(
+            self.study,
+            self.base_dir,
+            self.out,
+            self.arms,
+            self.draw_seeds,
+            lambda: self.data_part.fingerprint,
+        )
 
     @cached_property
     def weights(self) -> dict[str, Weights]:

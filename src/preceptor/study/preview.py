@@ -10,12 +10,12 @@ from preceptor.augment.annotate import AnnotateSettings, Annotation
 from preceptor.data.example import Example
 from preceptor.llm.chat import Answer, Request, Teacher
 from preceptor.llm.settings import AnyTeacher, EndpointSettings
-from preceptor.study.annotating import annotator
-from preceptor.study.assignment import Assignment
-from preceptor.study.making import Made, Maker
+from preceptor.study.arms.annotating import annotator
+from preceptor.study.arms.assignment import Assignment
+from preceptor.study.arms.making import Made, Maker
 from preceptor.study.plan import Plan
-from preceptor.study.staff import Staff
-from preceptor.study.tunings import Tuning
+from preceptor.study.teachers.staff import Staff
+from preceptor.study.teachers.tunings import Tuning
 
 
 def preview(plan: Plan, count: int) -> Iterator[str]:

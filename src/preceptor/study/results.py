@@ -25,7 +25,7 @@ from preceptor.study.comparing import comparisons, groups, method_comparisons, s
 from preceptor.study.environment import environment
 from preceptor.study.plan import Cell, Plan
 from preceptor.study.spec import chosen_by
-from preceptor.study.teaching import label_accuracy, tunings_told
+from preceptor.study.teachers.told import label_accuracy, tunings_told
 
 _SHOWN_LEAKS = 20
 

@@ -17,15 +17,15 @@ from preceptor.store.atomic import remove, sweep, write_json, write_text
 from preceptor.store.parts import Part
 from preceptor.store.tables import write_rows
 from preceptor.study import processes
-from preceptor.study.arms import fill_arm
+from preceptor.study.arms.fill import fill_arm
 from preceptor.study.baselines import fill_baselines
 from preceptor.study.cells import CHECKPOINTS, TRUNK, checkpoint_of, fill_cell
 from preceptor.study.check import check, check_ready
 from preceptor.study.inputs import check_lengths
 from preceptor.study.plan import Cell, Plan
 from preceptor.study.results import best_cells, choose, collect, done_cells
-from preceptor.study.staff import Staff
-from preceptor.study.tuned import fill_teacher
+from preceptor.study.teachers.staff import Staff
+from preceptor.study.teachers.tuning import fill_teacher
 
 Say = Callable[[str], None]
 _SHORT_OF_MEMORY = re.compile("out of memory|not enough memory|can't allocate memory", re.I)

@@ -14,13 +14,13 @@ from preceptor.data.candidate import Candidate, write_candidates
 from preceptor.data.example import Example, Origin, read_examples, write_examples
 from preceptor.errors import DataError
 from preceptor.store.atomic import write_json
-from preceptor.study.annotating import annotate
-from preceptor.study.assignment import Assignment
-from preceptor.study.diversity import diversity
-from preceptor.study.making import make
+from preceptor.study.arms.annotating import annotate
+from preceptor.study.arms.assignment import Assignment
+from preceptor.study.arms.diversity import diversity
+from preceptor.study.arms.making import make
 from preceptor.study.plan import Plan
 from preceptor.study.spec import GoldArm, MixArm, NoneArm
-from preceptor.study.staff import Staff
+from preceptor.study.teachers.staff import Staff
 
 _Made = tuple[list[Example], dict[str, Any]]
 

@@ -14,7 +14,7 @@ _WIDTH = 120
 
 
 def shown(found: Mapping[str, Any]) -> str:
-    """What :func:`preceptor.study.estimate.estimate` found, as a table for the terminal."""
+    """What :mod:`preceptor.study.estimates.estimate` found, as a table for the terminal."""
     from io import StringIO
 
     from rich.console import Console

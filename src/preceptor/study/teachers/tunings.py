@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from preceptor.augment import AnyOperation
 from preceptor.augment.annotate import AnnotateSettings
@@ -13,9 +14,7 @@ from preceptor.llm.settings import TunedSettings
 from preceptor.models.files import model_hash
 from preceptor.models.weights import Weights, resolve
 from preceptor.store.parts import Part
-
-if TYPE_CHECKING:
-    from preceptor.study.plan import Plan
+from preceptor.study.spec import Study
 
 ANNOTATE = "annotate"
 """the role of a teacher that labels or answers: it reads and writes as a decoder student does"""
@@ -54,14 +53,24 @@ class Tunings:
     """The tuned teachers of a study.
 
     Attributes:
-        plan: the study with its data.
+        study: the study.
+        base_dir: the folder that relative paths start from.
+        out: the run folder.
+        arms: arm and draw seed of every training set that is needed.
+        draw_seeds: the seeds that draw labelled subsets.
+        data: the fingerprint of the examples; called when it is needed, since data may be wrong.
     """
 
-    plan: Plan
+    study: Study
+    base_dir: Path
+    out: Path
+    arms: Sequence[tuple[str, int]]
+    draw_seeds: Sequence[int]
+    data: Callable[[], str]
 
     def settings(self, name: str) -> TunedSettings | None:
         """The settings of a teacher, where it is one that is tuned."""
-        teacher = self.plan.study.teachers.get(name)
+        teacher = self.study.teachers.get(name)
         return teacher if isinstance(teacher, TunedSettings) else None
 
     def answering(self, name: str, draw_seed: int) -> Tuning | None:
@@ -70,7 +79,7 @@ class Tunings:
 
     def of_arm(self, arm: str, draw_seed: int) -> Tuning | None:
         """The teacher of an arm; None for one that is taken as it comes."""
-        study = self.plan.study
+        study = self.study
         settings = study.teaching()[arm]
         name = study.teacher_of(settings)
         if self.settings(name) is None or isinstance(settings, AnnotateSettings):
@@ -86,16 +95,16 @@ class Tunings:
     def _form(self, arm: AnyOperation) -> dict[str, Any]:
         """What a creating teacher's examples look like."""
         fields = {"operation", "keep", "write", "label", "shown"}
-        template = arm.template(self.plan.base_dir, tuned=True)
+        template = arm.template(self.base_dir, tuned=True)
         return {**arm.model_dump(mode="json", include=fields), "prompt": template}
 
     @cached_property
     def all(self) -> list[Tuning]:
         """All that arms, students and baselines need, each once."""
-        teaching = self.plan.study.teaching()
-        found = [self.of_arm(name, seed) for name, seed in self.plan.arms if name in teaching]
+        teaching = self.study.teaching()
+        found = [self.of_arm(name, seed) for name, seed in self.arms if name in teaching]
         for name in self._asked_itself():
-            found += [self.answering(name, seed) for seed in self.plan.draw_seeds]
+            found += [self.answering(name, seed) for seed in self.draw_seeds]
         return list(dict.fromkeys(one for one in found if one is not None))
 
     @property
@@ -105,7 +114,7 @@ class Tunings:
 
     def _asked_itself(self) -> list[str]:
         """The teachers whose own answers are scored or whose probabilities a student learns."""
-        study = self.plan.study
+        study = self.study
         if study.baselines.teacher:
             return list(study.teachers)
         distilled = (one.distill for one in study.students.values() if one.distill)
@@ -119,7 +128,7 @@ class Tunings:
     def weights(self, tuning: Tuning) -> Weights:
         """What a teacher is tuned from."""
         settings = self._of(tuning)
-        found = resolve(settings.weights, self.plan.base_dir).pinned()
+        found = resolve(settings.weights, self.base_dir).pinned()
         return replace(found, rounded=settings.load_in_4bit)
 
     def folder(self, tuning: Tuning) -> Path:
@@ -128,14 +137,14 @@ class Tunings:
         if given is None:
             return self.part(tuning).folder
         place = Path(tuning.role) / f"seed-{tuning.seed}"
-        return self.plan.base_dir / Path(given).expanduser() / place
+        return self.base_dir / Path(given).expanduser() / place
 
     def part(self, tuning: Tuning) -> Part:
         """One tuned teacher as a part of the run."""
-        study = self.plan.study
+        study = self.study
         made_from = {
             "stage": _STAGE,
-            "data": self.plan.data_part.fingerprint,
+            "data": self.data(),
             "draw_seed": tuning.seed,
             f"teachers.{tuning.teacher}": self._of(tuning).model_dump(
                 mode="json", exclude=_SERVING
@@ -146,7 +155,7 @@ class Tunings:
         }
         if tuning.arm is not None:
             made_from["form"] = self._form(study.operations()[tuning.arm])
-        return Part(self.plan.out / "teachers" / tuning.place, made_from)
+        return Part(self.out / "teachers" / tuning.place, made_from)
 
     def identity(self, tuning: Tuning) -> dict[str, Any]:
         """What tells a tuned teacher from others: how it was tuned, or the model it became."""

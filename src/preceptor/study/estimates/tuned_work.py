@@ -12,12 +12,9 @@ from preceptor.augment import OPERATIONS
 from preceptor.llm.settings import TunedSettings, VllmSettings
 from preceptor.models.save import record_of
 from preceptor.models.weights import resolve
-from preceptor.study.call_costs import ENDPOINT_TOKENS
-from preceptor.study.plan import Plan
-from preceptor.study.teacher_calls import texts_of, tokens
-from preceptor.study.tuned import validation_rows
-from preceptor.study.tunings import Tuning
-from preceptor.study.work import (
+from preceptor.study.estimates.calls import texts_of, tokens
+from preceptor.study.estimates.costs import ENDPOINT_TOKENS
+from preceptor.study.estimates.work import (
     parameters_of,
     reading_flops,
     rows_seen,
@@ -26,6 +23,9 @@ from preceptor.study.work import (
     updates_of,
     writing_flops,
 )
+from preceptor.study.plan import Plan
+from preceptor.study.teachers.tuning import validation_rows
+from preceptor.study.teachers.tunings import Tuning
 from preceptor.tasks import TextTask
 
 _LOOKED_AT = 200

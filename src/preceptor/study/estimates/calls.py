@@ -18,8 +18,8 @@ from preceptor.llm.cache import AnswerCache, default_path
 from preceptor.llm.chat import Request
 from preceptor.llm.schema import probe
 from preceptor.llm.settings import AnyTeacher, EndpointSettings
-from preceptor.study.asking import tries_schema
-from preceptor.study.filter_calls import filter_calls
+from preceptor.study.arms.asking import tries_schema
+from preceptor.study.estimates.filter_calls import filter_calls
 from preceptor.study.plan import Plan
 from preceptor.tasks import AnyTask, TextTask
 
@@ -88,7 +88,8 @@ def texts_of(arm: AnyOperation | AnnotateSettings, human: int, pool: int) -> tup
 def teacher_calls(plan: Plan) -> list[TeacherCalls]:
     """All that the study's teachers are asked, but for what only the answers can tell.
 
-    A teacher that is tuned first is not asked: :mod:`preceptor.study.tuned_work` tells its work.
+    A teacher that is tuned first is not asked; its work is told by
+    :mod:`preceptor.study.estimates.tuned_work`.
     """
     return [
         *_probes(plan),

@@ -16,11 +16,11 @@ from preceptor.data.example import Example, Origin
 from preceptor.data.sampling import label_counts
 from preceptor.errors import DataError
 from preceptor.llm.chat import Teacher
-from preceptor.study.assignment import Assignment
-from preceptor.study.curating import Curator, refuse_unanswered
+from preceptor.study.arms.assignment import Assignment
+from preceptor.study.arms.curating import Curator, refuse_unanswered
 from preceptor.study.predictor import Predictor
 from preceptor.study.spec import WritingStudent
-from preceptor.study.staff import Staff
+from preceptor.study.teachers.staff import Staff
 from preceptor.tasks import TextTask
 
 Annotate = Callable[[Sequence[Example], str], list[Annotation]]

@@ -14,8 +14,8 @@ from preceptor.data.candidate import Candidate
 from preceptor.errors import TeacherError
 from preceptor.llm.calls.tally import SERVER_SIDE
 from preceptor.llm.chat import Answer, Failure, Request, Teacher
-from preceptor.study import funnel
-from preceptor.study.assignment import Assignment
+from preceptor.study.arms import funnel
+from preceptor.study.arms.assignment import Assignment
 
 
 class Curator:

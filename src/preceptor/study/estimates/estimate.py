@@ -13,12 +13,10 @@ from preceptor.augment.operation import rows_of
 from preceptor.llm.prices import quote
 from preceptor.llm.settings import EndpointSettings
 from preceptor.models.weights import resolve
-from preceptor.study.call_costs import batches, call_costs
-from preceptor.study.plan import Plan
-from preceptor.study.spec import AnyStudent, GoldArm, MixArm, NoneArm
-from preceptor.study.teacher_calls import teacher_calls, tokens_of
-from preceptor.study.tuned_work import teacher_size, tunings_ahead, work_ahead
-from preceptor.study.work import (
+from preceptor.study.estimates.calls import teacher_calls, tokens_of
+from preceptor.study.estimates.costs import batches, call_costs
+from preceptor.study.estimates.tuned_work import teacher_size, tunings_ahead, work_ahead
+from preceptor.study.estimates.work import (
     parameters_of,
     reading_flops,
     rows_seen,
@@ -26,6 +24,8 @@ from preceptor.study.work import (
     training_flops,
     updates_of,
 )
+from preceptor.study.plan import Plan
+from preceptor.study.spec import AnyStudent, GoldArm, MixArm, NoneArm
 
 
 def estimate(plan: Plan) -> dict[str, Any]:

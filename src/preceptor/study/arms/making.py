@@ -12,9 +12,9 @@ from preceptor.augment.operation import Call, rows_of
 from preceptor.data.candidate import Candidate, Rejection
 from preceptor.data.example import Example, Origin
 from preceptor.llm.chat import Answer, Failure, Request, Teacher
-from preceptor.study.asking import ask_until_read, structured
-from preceptor.study.assignment import Assignment
-from preceptor.study.curating import Curator, refuse_unanswered
+from preceptor.study.arms.asking import ask_until_read, structured
+from preceptor.study.arms.assignment import Assignment
+from preceptor.study.arms.curating import Curator, refuse_unanswered
 
 
 def make(assignment: Assignment, teacher: Teacher) -> tuple[list[Candidate], dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from preceptor.store.tables import read_rows
 from preceptor.study.plan import Plan
-from preceptor.study.tuned import FILE
+from preceptor.study.teachers.tuning import FILE
 from preceptor.tasks import TextTask
 
 

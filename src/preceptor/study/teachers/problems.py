@@ -13,8 +13,8 @@ from preceptor.llm.settings import TunedSettings
 from preceptor.models import four_bit, weights
 from preceptor.study.plan import Plan
 from preceptor.study.spec import GoldArm
-from preceptor.study.tuned import FILE, seen
-from preceptor.study.tunings import Tuning
+from preceptor.study.teachers.tuning import FILE, seen
+from preceptor.study.teachers.tunings import Tuning
 from preceptor.tune.methods import METHODS
 
 

@@ -11,8 +11,8 @@ from typing import Any
 from preceptor.llm.calls.rates import WINDOW
 from preceptor.llm.prices import quote
 from preceptor.llm.settings import AnyTeacher, EndpointSettings, VllmSettings
+from preceptor.study.estimates.calls import TeacherCalls
 from preceptor.study.plan import Plan
-from preceptor.study.teacher_calls import TeacherCalls
 
 EMBEDDED_TOKENS = 120.0
 """answer tokens per second of the embedded teacher on two cores, and 5 times that for prompts"""

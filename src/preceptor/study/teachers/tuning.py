@@ -18,8 +18,8 @@ from preceptor.study.environment import environment
 from preceptor.study.plan import Plan
 from preceptor.study.predictor import Predictor
 from preceptor.study.spec import DecoderStudent
+from preceptor.study.teachers.tunings import Tuning
 from preceptor.study.training import Trainee, scored, training_rows
-from preceptor.study.tunings import Tuning
 from preceptor.tasks import TextTask
 from preceptor.tune.batches import Row, TextRow, plan_updates, size_of
 from preceptor.tune.watch import Watch

@@ -1,0 +1,1 @@
+"""What a study will take, told before anything is called or loaded."""
