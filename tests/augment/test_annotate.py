@@ -216,3 +216,21 @@ def test_votes_that_are_nearly_right_do_not_take_for_ever() -> None:
 def test_rates_that_mean_nothing_are_refused(given: list[list[float]], rates: list[float]) -> None:
     with pytest.raises(ValueError, match="rates"):
         to_base_rates(given, rates)
+
+
+@pytest.mark.parametrize(
+    ("sets", "pool", "texts"),
+    [
+        ({}, 1000, (10, 30)),
+        ({"keep": 0.5}, 1000, (20, 60)),
+        ({"keep": 0.5}, 25, (20, 25)),
+        ({"max_requests": 7}, 1000, (7, 7)),
+        ({"max_requests": "1x"}, 4, (4, 4)),
+    ],
+)
+def test_how_many_texts_are_annotated_first_and_at_most(
+    sets: dict[str, object], pool: int, texts: tuple[int, int]
+) -> None:
+    given = {"operation": "annotate", "amount": 10, **sets}
+    settings = annotate.AnnotateSettings.model_validate(given)
+    assert settings.texts(10, pool) == texts

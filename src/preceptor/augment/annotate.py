@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from preceptor.augment.operation import Amount, own_prompt
+from preceptor.augment.operation import Amount, own_prompt, rows_of
 from preceptor.augment.reading import read_fields
 from preceptor.data.candidate import Rejection
 from preceptor.data.example import Example
@@ -52,6 +52,10 @@ class AnnotateSettings(Settings):
     """the share of each label's rows that is kept, the surest first: 0.5 annotates two texts for
     every row wanted. A global threshold would keep the easy label alone. Of free answers the
     share of all, by mean log-probability"""
+    max_requests: Amount = "3x"
+    """texts annotated at most, a number or a multiple of those that the rows wanted need by `keep`:
+    what curation rejects, and what is too much of its label, is made up for from further texts
+    until the amount is there, this is spent or the pool is used up"""
     base_rates: Literal["teacher", "human"] = "teacher"
     """`human` scales the teacher's probabilities until labels are on average as frequent as in
     the human examples; `teacher` takes them as they are"""
@@ -66,6 +70,17 @@ class AnnotateSettings(Settings):
     prompt: str | None = None
     """a Jinja file to use in place of the shipped prompt, for a teacher that is asked; relative
     to the study file"""
+
+    def texts(self, wanted: int, pool: int) -> tuple[int, int]:
+        """How many texts are annotated for so many rows, first and at most.
+
+        Args:
+            wanted: rows to be kept.
+            pool: texts that there are.
+        """
+        needed = math.ceil(wanted / self.keep)
+        most = min(pool, rows_of(self.max_requests, needed))
+        return min(needed, most), most
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ ENOUGH = "more than wanted"
 
 
 def annotate(assignment: Assignment, staff: Staff) -> tuple[list[Candidate], dict[str, Any]]:
-    """Annotate texts of the pool in its order until the amount is kept or the pool is used up.
+    """Annotate texts of the pool in its order until the amount is kept or its limit is reached.
 
     Raises:
         TeacherError: calls failed on the server's side; the answers to all others are kept.
@@ -40,8 +40,10 @@ def annotate(assignment: Assignment, staff: Staff) -> tuple[list[Candidate], dic
     with annotator(assignment, staff) as (ask, teacher):
         work = _Annotator(assignment, ask, teacher)
         before = None if teacher is None else teacher.usage
-        while work.kept < wanted and work.left:
-            work.round(math.ceil((wanted - work.kept) / arm.keep))
+        _, most = arm.texts(wanted, len(work.pool))
+        while work.kept < wanted and len(work.candidates) < most:
+            needed = math.ceil((wanted - work.kept) / arm.keep)
+            work.round(min(needed, most - len(work.candidates)))
         usage = None if teacher is None or before is None else (teacher.usage - before).as_dict()
         told = work.told()
     if work.kept == 0:
@@ -75,11 +77,6 @@ class _Annotator:
         self.pool = assignment.plan.drawn(assignment.seed).unlabelled
         self.candidates: list[Candidate] = []
         self._said: list[Annotation] = []
-
-    @property
-    def left(self) -> int:
-        """Texts that were not annotated yet."""
-        return len(self.pool) - len(self.candidates)
 
     @property
     def kept(self) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import fmean
@@ -80,7 +79,7 @@ def texts_of(arm: AnyOperation | AnnotateSettings, human: int, pool: int) -> tup
     """
     wanted = rows_of(arm.amount, human)
     if isinstance(arm, AnnotateSettings):
-        return min(pool, math.ceil(wanted / arm.keep)), pool
+        return arm.texts(wanted, pool)
     most = rows_of(arm.max_requests, wanted)
     return min(wanted, most), most
 
