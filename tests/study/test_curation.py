@@ -149,14 +149,17 @@ def test_a_rewrite_is_balanced_by_the_examples_it_takes(place: Place, cli: Cli) 
 def test_a_label_that_no_example_has_ends_the_rounds_and_not_the_run(
     place: Place, cli: Cli
 ) -> None:
-    """Rewrites keep their label: of a label that the draw left out there can be none."""
+    """Rewrites keep their label: of a label that no human example has there can be none."""
     unlike(place.server)
-    two = sets("data.train={limit: 2}", "arms.rewrite.amount=3", "students.bert.arms=[rewrite]")
-    even = sets("curation.balance.to=even")
-    assert cli("run", place.study, "--out", "run", *FEW, *two, *even) == 0
+    four = sets("data.train={limit: 4}", "arms.rewrite.amount=4", "students.bert.arms=[rewrite]")
+    even = sets("curation.balance.to=even", "task.labels=[yes, no, maybe, never]")
+    assert cli("run", place.study, "--out", "run", *FEW, *four, *even) == 0
     one = arm(place, "rewrite")
-    assert (one["kept"], one["shortfall"], one["requests"]) == (2, 1, 2)
-    assert sorted(told["shortfall"] for told in one["funnel"].values()) == [0, 0, 1]
+    assert (one["kept"], one["shortfall"], one["requests"]) == (3, 1, 3)
+    assert {label: told["shortfall"] for label, told in one["funnel"].items()} == {
+        **{"yes": 0, "no": 0, "maybe": 0},
+        "never": 1,
+    }
     check_sums(one, made(place, "rewrite"))
 
 

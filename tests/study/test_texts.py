@@ -155,7 +155,7 @@ def test_early_stopping_looks_at_validation_and_keeps_the_best(texts: Place, cli
 @pytest.mark.parametrize(
     ("override", "words"),
     [
-        ("arms={none: none, rewrite: rewrite}", "a text task takes none"),
+        ("arms={none: none, rewrite: rewrite}", "a text task takes create and annotate"),
         ("students.lora={kind: encoder, weights: bert, method: full}", "a text task needs one"),
         ("students.lora.method=prefix", "cannot be packed for a prefix"),
         ("students.lora.method=full", "nothing stays frozen"),
