@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     import numpy as np
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    from preceptor.evaluate.decode import Answer
+    from preceptor.evaluate.sampling import Written
+
 FILE = "preceptor.json"
 _STUDENT: TypeAdapter[AnyStudent] = TypeAdapter(AnyStudent)
 _TASK: TypeAdapter[AnyTask] = TypeAdapter(AnyTask)
@@ -144,23 +147,30 @@ class Predictor:
         return Predictions(labels, probabilities, None)
 
     def _generate(self, prompts: list[str], title: str) -> Predictions:
-        from preceptor.evaluate.decode import answer
-
         student = self.student
         if isinstance(student, EncoderStudent):
             raise TypeError("an encoder writes nothing")
-        found = answer(
-            self.model,
-            self.tokenizer,
-            prompts,
-            student.decoding,
-            max_new_tokens=self._most(student),
-            batch_tokens=self._tokens,
-            label=title,
-        )
+        found = self._answers(student, prompts, title)
         texts = [one.text for one in found]
         labels = [self.task.read(text) for text in texts]
         return Predictions(labels, None, texts, [one.ended for one in found])
+
+    def _answers(
+        self, student: WritingStudent, prompts: list[str], title: str
+    ) -> Sequence[Answer | Written]:
+        """What it writes: greedily, in our own loop, or by the paper's beams and processors."""
+        from preceptor.evaluate.decode import answer
+        from preceptor.evaluate.sampling import generate_scored
+
+        asked = (self.model, self.tokenizer, prompts)
+        room: dict[str, Any] = {
+            "max_new_tokens": self._most(student),
+            "batch_tokens": _BATCH_TOKENS * student.fit.batch_tokens,
+            "label": title,
+        }
+        if student.decoding == "default":
+            return generate_scored(*asked, **room)
+        return answer(*asked, student.decoding, **room)
 
     def _most(self, student: WritingStudent) -> int:
         """Tokens of an answer at most; a free one behind a decoder's prompt has half of all."""
