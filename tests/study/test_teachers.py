@@ -90,6 +90,9 @@ def test_a_tuned_teacher_labels_the_pool_from_the_yaml_to_the_page(taught: Place
         assert sum(soft.values()) == pytest.approx(1.0)
         assert max(soft, key=soft.__getitem__) == row["target"]
         assert json.loads(row["figures"])["confidence"] == soft[row["target"]]
+    lacking = [label for label in ("yes", "no", "maybe") if label not in record["labels"]]
+    (told,) = record["notes"].get("annotate", [""])
+    assert [label for label in ("yes", "no", "maybe") if f"{label} (" in told] == lacking
     few = json.loads((out / "arms/few/seed-0/arm.json").read_text())
     assert (few["human"], few["kept"]) == (6, 3)
     train = read_rows(out / "arms/few/seed-0/train.parquet")

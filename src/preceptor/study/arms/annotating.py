@@ -115,7 +115,7 @@ class _Annotator:
         for one in judged:
             if one.rejection is None:
                 room -= 1
-            over = one.rejection is None and room < 0
+            over = one.rejection is None and room < 0 and not one.decision
             found.append(one.reject(Rejection(ENOUGH, filter="keep")) if over else one)
         return found
 
@@ -152,7 +152,13 @@ class _Annotator:
 
     def told(self) -> dict[str, Any]:
         """What the arm's record says of curation, and how often each label was given."""
-        return {**self._curator.told(self.candidates), "labels": self._labels()}
+        told, labels = self._curator.told(self.candidates), self._labels()
+        missing = [label for label in self._task.labels if label not in labels]
+        if missing:
+            given = label_counts(one.example for one in self.candidates)
+            each = ", ".join(f"{label} ({given.get(label, 0)} given)" for label in missing)
+            told["notes"]["annotate"] = [f"kept no row of {each}: a student learns it from none"]
+        return {**told, "labels": labels}
 
     def _labels(self) -> dict[str, int]:
         if isinstance(self._task, TextTask):
