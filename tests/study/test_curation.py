@@ -157,7 +157,9 @@ def test_a_label_that_no_example_has_ends_the_rounds_and_not_the_run(
     one = arm(place, "rewrite")
     assert (one["kept"], one["shortfall"], one["requests"]) == (3, 1, 3)
     assert {label: told["shortfall"] for label, told in one["funnel"].items()} == {
-        **{"yes": 0, "no": 0, "maybe": 0},
+        "yes": 0,
+        "no": 0,
+        "maybe": 0,
         "never": 1,
     }
     check_sums(one, made(place, "rewrite"))
