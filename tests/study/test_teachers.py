@@ -181,6 +181,16 @@ def test_a_teacher_that_another_run_tuned_is_taken_and_its_leaks_are_refused(
         (["arms.rewrite=rewrite"], "no human example is a rewrite"),
         (["students.soft.distill.teacher=tuned"], "students.soft.distill"),
         (["curation.judge={}"], "answers no other question"),
+        (
+            [
+                "curation.labels={by: tuned}",
+                "teachers.echo={engine: endpoint, model: echo, base_url: 'http://127.0.0.1:1/v1',"
+                " key_env: null}",
+                "arms.annotate.teacher=tuned",
+                "arms.create={operation: create, teacher: echo}",
+            ],
+            "the teacher of create is not tuned",
+        ),
         (["arms.annotate.votes=3"], "arms.annotate.votes: for a teacher that is asked"),
     ],
 )
@@ -195,7 +205,8 @@ CREATE = """\
 arms:
   none: none
   create: {operation: create, amount: 3, max_requests: 4x}
-curation: {meta: false, near: false, contamination: false, duplicates: false, balance: false}
+curation: {meta: false, near: false, contamination: false, duplicates: false, balance: false,
+  labels: {by: tuned}}
 """
 
 
@@ -204,7 +215,12 @@ def test_a_tuned_teacher_creates_in_the_form_that_it_was_tuned_on(taught: Place,
     students = rest[rest.index("students:") : rest.index("  soft:")]
     taught.study.write_text(head + CREATE + students + "budget: {steps: 3}\nseeds: 1\n")
     taught.study.write_text(taught.study.read_text().replace("seeds: 2\n", "", 1))
-    cli("run", taught.study, "--out", "run")
+    learnt = (
+        "teachers.tuned.budget={epochs: 40}",
+        "teachers.tuned.method={name: full, learning_rate: 5.0e-3}",
+        "teachers.tuned.parameters={max_tokens: 60}",
+    )
+    cli("run", taught.study, "--out", "run", *(part for one in learnt for part in ("--set", one)))
     out = taught.folder / "run"
     record = json.loads((out / "teachers/tuned/create-create/seed-0/teacher.json").read_text())
     assert (record["role"], record["rows"] + record["kept_out"]) == ("create-create", 12)
@@ -212,3 +228,10 @@ def test_a_tuned_teacher_creates_in_the_form_that_it_was_tuned_on(taught: Place,
     made = read_rows(out / "arms/create/seed-0/made.parquet")
     assert arm["kept"] + sum(arm["rejected"].values()) == len(made) > 0
     assert arm["structured"] is False
+    judged = [row for row in made if row["filter"] in ("", "labels")]
+    assert judged
+    for row in judged:
+        probability = json.loads(row["figures"])["probability"]
+        assert (row["reason"] == "label not read back") == (row["verdict"] == "rejected")
+        assert 0 <= probability <= 1
+    assert (out / "teachers/tuned/annotate/seed-0/teacher.json").is_file(), "the half that reads"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +15,10 @@ from preceptor.tasks import AnyTask, ChoiceTask
 
 Ask = Callable[[list[Request], str], list[Answer | Failure]]
 """The teacher of the arm: requests and the progress bar's label in, outcomes in their order out."""
+
+Believe = Callable[[Sequence[Example], str], Sequence[Mapping[str, float]]]
+"""The arm's tuned teacher: examples and the progress bar's label in, of each the probability of
+every label out."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class Material:
         ask: calls the arm's teacher; raises where calls fail on the server's side, so that what
             comes back is an answer or a failure of one row.
         base_dir: the study's folder, from which relative paths start.
+        believe: the probabilities that the arm's teacher gives labels; None where it is not tuned.
     """
 
     task: AnyTask
@@ -41,6 +46,7 @@ class Material:
     seed: int
     ask: Ask
     base_dir: Path = Path()
+    believe: Believe | None = None
 
     @property
     def choice(self) -> ChoiceTask:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from preceptor.curate.filter import Filter, Material, needs_labels
+from preceptor.curate.filter import Believe, Filter, Material, needs_labels
 from preceptor.curate.student import Student, student_of
 from preceptor.curate.trial import Trial, commonest_share
 from preceptor.data.candidate import Rejection
@@ -83,7 +83,18 @@ class StudentLabels(Settings):
     """the sentence encoder under the student: a known package (minilm), a folder, or a hub id"""
 
 
-LabelsSettings = Annotated[TeacherLabels | StudentLabels, Field(discriminator="by")]
+class TunedLabels(Settings):
+    """Have the arm's teacher, where it is tuned, read what it wrote: the same weights, tuned on the
+    same human examples to tell labels, must find the label that was written for. A tuned teacher
+    may write well and heed the label little. No calls are made; annotated rows pass, since their
+    labels are this teacher's own."""
+
+    by: Literal["tuned"]
+    probability: float = Field(0.0, ge=0, le=1)
+    """reject also where the label is the likeliest, but less likely than this"""
+
+
+LabelsSettings = Annotated[TeacherLabels | StudentLabels | TunedLabels, Field(discriminator="by")]
 
 
 class VotesFilter:
@@ -265,6 +276,40 @@ class StudentFilter:
         return trial.passed
 
 
+class ReadBackFilter:
+    """Has the tuned teacher of the arm tell the labels of what it wrote.
+
+    Attributes:
+        figures: probability of the label, by the example's id.
+    """
+
+    def __init__(self, settings: TunedLabels, believe: Believe) -> None:
+        self._settings, self._believe = settings, believe
+        self.figures: dict[str, dict[str, float]] = {}
+
+    def judge(self, examples: Sequence[Example]) -> list[Rejection | None]:
+        """Reject where another label is likelier."""
+        found = self._believe(examples, "reading labels back")
+        return [self._verdict(*one) for one in zip(examples, found, strict=True)]
+
+    def _verdict(self, example: Example, believed: Mapping[str, float]) -> Rejection | None:
+        likeliest = max(believed, key=lambda label: believed[label])
+        probability = believed[str(example.target)]
+        self.figures[example.id] = {"probability": round(probability, 4)}
+        if likeliest == example.target and probability >= self._settings.probability:
+            return None
+        detail = f"{example.target} {probability:.2f}, {likeliest} {believed[likeliest]:.2f}"
+        return Rejection("label not read back", detail, self.figures[example.id])
+
+
+class OwnLabels:
+    """Lets all pass: the labels are those of the teacher that would judge them."""
+
+    def judge(self, examples: Sequence[Example]) -> list[Rejection | None]:
+        """No objection."""
+        return [None] * len(examples)
+
+
 def _known(probability: float) -> float:
     """0 for a label that the student has no example of."""
     return 0.0 if math.isnan(probability) else probability
@@ -275,15 +320,29 @@ def asked(settings: TeacherLabels, task: ChoiceTask, examples: Sequence[Example]
     return requests(task, examples, (), shots=0, seed=0, parameters=settings.parameters)
 
 
-def identity(settings: TeacherLabels | StudentLabels, base_dir: Path) -> dict[str, str]:
+def identity(
+    settings: TeacherLabels | StudentLabels | TunedLabels, base_dir: Path
+) -> dict[str, str]:
     """The prompt that a teacher is asked by, or what tells the encoder from any other."""
     if isinstance(settings, TeacherLabels):
         return {"prompt": template()}
+    if isinstance(settings, TunedLabels):
+        return {}  # the tuned teacher is told with the arm's
     return {**embedder(settings.weights, base_dir).identity, "words": "1"}
 
 
-def make(settings: TeacherLabels | StudentLabels, material: Material) -> Filter:
-    """The filter of one arm and seed."""
+def make(settings: TeacherLabels | StudentLabels | TunedLabels, material: Material) -> Filter:
+    """The filter of one arm and seed.
+
+    Raises:
+        TypeError: the arm's teacher is to tell labels and is not tuned.
+    """
     if isinstance(settings, TeacherLabels):
         return VotesFilter(settings, material)
+    if isinstance(settings, TunedLabels):
+        if material.operation == "annotate":
+            return OwnLabels()
+        if material.believe is None:
+            raise TypeError("no tuned teacher to read labels back")
+        return ReadBackFilter(settings, material.believe)
     return StudentFilter(settings, material)

@@ -241,6 +241,7 @@ class Plan:
                 "teacher": self._teacher(
                     self.study.teacher_of(operation), self.tunings.of_arm(name, draw_seed)
                 ),
+                **self._reading_back(name, draw_seed),
                 "curation": self.study.curation.model_dump(mode="json", exclude={"decisions"}),
                 "filters": self._filters,
                 "decisions": {
@@ -253,6 +254,10 @@ class Plan:
                 ),
             }
         return Part(self.out / "arms" / name / f"seed-{draw_seed}", made_from)
+
+    def _reading_back(self, name: str, draw_seed: int) -> dict[str, Any]:
+        tuning = self.tunings.reading_back(name, draw_seed)
+        return {} if tuning is None else {"reading_back": self.tunings.identity(tuning)}
 
     def _prompt(self, arm: AnyOperation | AnnotateSettings) -> str | None:
         """The template that an arm's teacher is asked by; None where it reads the task's own."""

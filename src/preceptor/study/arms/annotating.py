@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -184,6 +184,17 @@ def annotator(assignment: Assignment, staff: Staff) -> Iterator[tuple[Annotate, 
         return
     teacher = staff.asked(name)
     yield partial(_answered, assignment, teacher), teacher
+
+
+def believed(
+    assignment: Assignment, staff: Staff, examples: Sequence[Example], title: str
+) -> list[Mapping[str, float]]:
+    """What the arm's tuned teacher believes of the labels of some examples."""
+    name = assignment.plan.study.teacher_of(assignment.settings)
+    with staff.answering(name, assignment.seed) as predictor:
+        said = _predicted(predictor, examples, f"{assignment.title}, {title}")
+    labels = assignment.task.labels
+    return [one.probabilities or dict.fromkeys(labels, 0.0) for one in said]
 
 
 def _answered(

@@ -9,7 +9,7 @@ from typing import Any
 
 from preceptor.curate import curate, filters, left_out
 from preceptor.curate.balance import BalanceFilter
-from preceptor.curate.filter import Material
+from preceptor.curate.filter import Believe, Material
 from preceptor.data.candidate import Candidate
 from preceptor.errors import TeacherError
 from preceptor.llm.calls.tally import SERVER_SIDE
@@ -24,9 +24,12 @@ class Curator:
     Args:
         assignment: the arm and its seed.
         teacher: asked by the filters that ask one; None where there is none to ask.
+        believe: the tuned teacher's labels; None where it is not tuned, or they are judged.
     """
 
-    def __init__(self, assignment: Assignment, teacher: Teacher | None) -> None:
+    def __init__(
+        self, assignment: Assignment, teacher: Teacher | None, believe: Believe | None = None
+    ) -> None:
         plan = assignment.plan
         self._task, self._curation = assignment.task, plan.study.curation
         self._teacher = teacher
@@ -39,6 +42,7 @@ class Curator:
             assignment.seed,
             partial(_ask_whole, teacher),
             plan.base_dir,
+            believe,
         )
         self._filters = filters(self._curation, material)
         self._left_out = left_out(self._curation, material.task, material.operation)

@@ -9,6 +9,7 @@ from typing import Any
 from preceptor.augment import OPERATIONS, AnyOperation
 from preceptor.augment.annotate import AnnotateSettings
 from preceptor.augment.operation import Call, rows_of
+from preceptor.curate.filter import Believe
 from preceptor.data.candidate import Candidate, Rejection
 from preceptor.data.example import Example, Origin
 from preceptor.llm.chat import Answer, Failure, Request, Teacher
@@ -17,7 +18,9 @@ from preceptor.study.arms.assignment import Assignment
 from preceptor.study.arms.curating import Curator, refuse_unanswered
 
 
-def make(assignment: Assignment, teacher: Teacher) -> tuple[list[Candidate], dict[str, Any]]:
+def make(
+    assignment: Assignment, teacher: Teacher, believe: Believe | None = None
+) -> tuple[list[Candidate], dict[str, Any]]:
     """Ask, read and curate in rounds until the amount is kept or the calls are spent.
 
     Raises:
@@ -26,7 +29,7 @@ def make(assignment: Assignment, teacher: Teacher) -> tuple[list[Candidate], dic
     wanted = assignment.wanted
     limit = rows_of(written(assignment).max_requests, wanted)
     before = teacher.usage
-    maker = Maker(assignment, teacher)
+    maker = Maker(assignment, teacher, believe)
     candidates: list[Candidate] = []
     kept = 0
     while kept < wanted and maker.asked < limit:
@@ -77,7 +80,9 @@ class Maker:
         TeacherError: the arm wants a schema and the teacher's server cannot write by one.
     """
 
-    def __init__(self, assignment: Assignment, teacher: Teacher) -> None:
+    def __init__(
+        self, assignment: Assignment, teacher: Teacher, believe: Believe | None = None
+    ) -> None:
         plan, human, seed = assignment.plan, assignment.human, assignment.seed
         self._task, self._arm = assignment.task, written(assignment)
         self._operation = OPERATIONS[self._arm.operation]
@@ -88,7 +93,7 @@ class Maker:
         self._calls: Iterator[Call] = self._operation.calls(
             self._arm, self._task, human, seed, plan.base_dir, **form
         )
-        self._curator = Curator(assignment, teacher)
+        self._curator = Curator(assignment, teacher, believe)
         self._numbered = enumerate(self._calls, 1)
         self._turn = 2 * max(len(human), len(self._task.labels))
         self._teacher = teacher

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from preceptor.augment.operation import rows_of
 from preceptor.augment.rewrite import RewriteSettings
 from preceptor.curate import FILTERS
+from preceptor.curate.labels import TunedLabels
 from preceptor.errors import PreceptorError
 from preceptor.llm.settings import TunedSettings
 from preceptor.models import four_bit, weights
@@ -39,6 +40,18 @@ def _asking_filters(plan: Plan) -> list[str]:
     return [name for name, one in asking.items() if any(one.rounds(1, 1))]
 
 
+def _unread(plan: Plan) -> Iterator[str]:
+    """Labels can be read back by a tuned teacher alone, and only where there are labels."""
+    if not isinstance(plan.study.curation.labels, TunedLabels):
+        return
+    for name, arm in plan.study.operations().items():
+        if plan.tunings.settings(plan.study.teacher_of(arm)) is None:
+            yield (
+                f"curation.labels.by: the teacher of {name} is not tuned, so it cannot read labels"
+                " back; `teacher` has it vote, `student` asks a student of the human data"
+            )
+
+
 def annotation_problems(plan: Plan) -> Iterator[str]:
     """What an arm cannot ask of its teacher."""
     for name, arm in plan.study.teaching().items():
@@ -48,6 +61,7 @@ def annotation_problems(plan: Plan) -> Iterator[str]:
                     f"curation.{one}: asks the teacher of {name}, which is tuned to one form and"
                     " answers no other question; switch it off, or name a teacher that is asked"
                 )
+    yield from _unread(plan)
     for name, arm in plan.study.annotations().items():
         tuned = plan.tunings.settings(plan.study.teacher_of(arm)) is not None
         if tuned:

@@ -10,6 +10,7 @@ from typing import Any
 
 from preceptor.augment import AnyOperation
 from preceptor.augment.annotate import AnnotateSettings
+from preceptor.curate.labels import TunedLabels
 from preceptor.llm.settings import TunedSettings
 from preceptor.models.files import model_hash
 from preceptor.models.weights import Weights, resolve
@@ -92,6 +93,13 @@ class Tunings:
         )
         return Tuning(name, f"create-{next(alike)}", draw_seed)
 
+    def reading_back(self, arm: str, draw_seed: int) -> Tuning | None:
+        """The annotating half of a creating teacher, where it judges what was written."""
+        judges = isinstance(self.study.curation.labels, TunedLabels)
+        writes = arm in self.study.operations()
+        name = self.study.teacher_of(self.study.teaching()[arm])
+        return self.answering(name, draw_seed) if judges and writes else None
+
     def _form(self, arm: AnyOperation) -> dict[str, Any]:
         """What a creating teacher's examples look like."""
         fields = {"operation", "keep", "write", "label", "shown"}
@@ -102,7 +110,9 @@ class Tunings:
     def all(self) -> list[Tuning]:
         """All that arms, students and baselines need, each once."""
         teaching = self.study.teaching()
-        found = [self.of_arm(name, seed) for name, seed in self.arms if name in teaching]
+        arms = [(name, seed) for name, seed in self.arms if name in teaching]
+        found = [self.of_arm(name, seed) for name, seed in arms]
+        found += [self.reading_back(name, seed) for name, seed in arms]
         for name in self._asked_itself():
             found += [self.answering(name, seed) for seed in self.draw_seeds]
         return list(dict.fromkeys(one for one in found if one is not None))
