@@ -206,7 +206,7 @@ class Plan:
             self.study,
             self.base_dir,
             self.out,
-            self.arms,
+            lambda: self.arms,
             self.draw_seeds,
             lambda: self.data_part.fingerprint,
         )

@@ -57,7 +57,8 @@ class Tunings:
         study: the study.
         base_dir: the folder that relative paths start from.
         out: the run folder.
-        arms: arm and draw seed of every training set that is needed.
+        arms: arm and draw seed of every training set that is needed; called when they are
+            needed, since a study may name arms that are not there.
         draw_seeds: the seeds that draw labelled subsets.
         data: the fingerprint of the examples; called when it is needed, since data may be wrong.
     """
@@ -65,7 +66,7 @@ class Tunings:
     study: Study
     base_dir: Path
     out: Path
-    arms: Sequence[tuple[str, int]]
+    arms: Callable[[], Sequence[tuple[str, int]]]
     draw_seeds: Sequence[int]
     data: Callable[[], str]
 
@@ -110,7 +111,7 @@ class Tunings:
     def all(self) -> list[Tuning]:
         """All that arms, students and baselines need, each once."""
         teaching = self.study.teaching()
-        arms = [(name, seed) for name, seed in self.arms if name in teaching]
+        arms = [(name, seed) for name, seed in self.arms() if name in teaching]
         found = [self.of_arm(name, seed) for name, seed in arms]
         found += [self.reading_back(name, seed) for name, seed in arms]
         for name in self._asked_itself():
