@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from preceptor.curate.filter import Believe, Filter, Material, needs_labels
+from preceptor.curate.filter import Filter, Material, needs_labels
+from preceptor.curate.read_back import OwnLabels, ReadBackFilter, TunedLabels
 from preceptor.curate.student import Student, student_of
 from preceptor.curate.trial import Trial, commonest_share
 from preceptor.data.candidate import Rejection
@@ -81,17 +82,6 @@ class StudentLabels(Settings):
     """parts that the human data are cut into, each left out in turn"""
     weights: str = EMBEDDER
     """the sentence encoder under the student: a known package (minilm), a folder, or a hub id"""
-
-
-class TunedLabels(Settings):
-    """Have the arm's teacher, where it is tuned, read what it wrote: the same weights, tuned on the
-    same human examples to tell labels, must find the label that was written for. A tuned teacher
-    may write well and heed the label little. No calls are made; annotated rows pass, since their
-    labels are this teacher's own."""
-
-    by: Literal["tuned"]
-    probability: float = Field(0.0, ge=0, le=1)
-    """reject also where the label is the likeliest, but less likely than this"""
 
 
 LabelsSettings = Annotated[TeacherLabels | StudentLabels | TunedLabels, Field(discriminator="by")]
@@ -274,40 +264,6 @@ class StudentFilter:
             f"a student of the other human data{reads} finds the label of {trial.told}"
         )
         return trial.passed
-
-
-class ReadBackFilter:
-    """Has the tuned teacher of the arm tell the labels of what it wrote.
-
-    Attributes:
-        figures: probability of the label, by the example's id.
-    """
-
-    def __init__(self, settings: TunedLabels, believe: Believe) -> None:
-        self._settings, self._believe = settings, believe
-        self.figures: dict[str, dict[str, float]] = {}
-
-    def judge(self, examples: Sequence[Example]) -> list[Rejection | None]:
-        """Reject where another label is likelier."""
-        found = self._believe(examples, "reading labels back")
-        return [self._verdict(*one) for one in zip(examples, found, strict=True)]
-
-    def _verdict(self, example: Example, believed: Mapping[str, float]) -> Rejection | None:
-        likeliest = max(believed, key=lambda label: believed[label])
-        probability = believed[str(example.target)]
-        self.figures[example.id] = {"probability": round(probability, 4)}
-        if likeliest == example.target and probability >= self._settings.probability:
-            return None
-        detail = f"{example.target} {probability:.2f}, {likeliest} {believed[likeliest]:.2f}"
-        return Rejection("label not read back", detail, self.figures[example.id])
-
-
-class OwnLabels:
-    """Lets all pass: the labels are those of the teacher that would judge them."""
-
-    def judge(self, examples: Sequence[Example]) -> list[Rejection | None]:
-        """No objection."""
-        return [None] * len(examples)
 
 
 def _known(probability: float) -> float:

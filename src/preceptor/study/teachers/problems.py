@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from preceptor.augment.operation import rows_of
 from preceptor.augment.rewrite import RewriteSettings
 from preceptor.curate import FILTERS
-from preceptor.curate.labels import TunedLabels
+from preceptor.curate.read_back import TunedLabels
 from preceptor.errors import PreceptorError
 from preceptor.llm.settings import TunedSettings
 from preceptor.models import four_bit, weights

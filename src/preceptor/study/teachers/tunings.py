@@ -10,7 +10,7 @@ from typing import Any
 
 from preceptor.augment import AnyOperation
 from preceptor.augment.annotate import AnnotateSettings
-from preceptor.curate.labels import TunedLabels
+from preceptor.curate.read_back import TunedLabels
 from preceptor.llm.settings import TunedSettings
 from preceptor.models.files import model_hash
 from preceptor.models.weights import Weights, resolve
