@@ -224,7 +224,10 @@ def test_a_tuned_teacher_creates_in_the_form_that_it_was_tuned_on(taught: Place,
         "teachers.tuned.method={name: full, learning_rate: 5.0e-3}",
         "teachers.tuned.parameters={max_tokens: 60}",
     )
-    cli("run", taught.study, "--out", "run", *(part for one in learnt for part in ("--set", one)))
+    sets = [part for one in learnt for part in ("--set", one)]
+    cli("run", taught.study, "--out", "run", *sets)
+    taken = "teachers.tuned.tuned_from=run/teachers/tuned"
+    assert cli("preview", taught.study, "-n", "2", *sets, "--set", taken) == 0
     out = taught.folder / "run"
     record = json.loads((out / "teachers/tuned/create-create/seed-0/teacher.json").read_text())
     assert (record["role"], record["rows"] + record["kept_out"]) == ("create-create", 12)

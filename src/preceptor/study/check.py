@@ -202,7 +202,7 @@ def _rendered(plan: Plan) -> Iterator[str]:
     """Every arm's prompt, filled in once as it will be."""
     human = plan.drawn(plan.draw_seeds[0]).train
     for name, arm in plan.study.operations().items():
-        form = {"tuned": True} if plan.tunings.settings(plan.study.teacher_of(arm)) else {}
+        form = {"tuned": True} if plan.tunings.teaching(arm) else {}
         calls = OPERATIONS[arm.operation].calls(
             arm, plan.study.task, human, 0, plan.base_dir, **form
         )
@@ -215,7 +215,7 @@ def _rendered(plan: Plan) -> Iterator[str]:
 
 def _asked(plan: Plan, arm: AnnotateSettings, human: list[Example]) -> None:
     """One example's prompt, as a teacher that is asked would get it."""
-    if plan.tunings.settings(plan.study.teacher_of(arm)) is None:
+    if plan.tunings.teaching(arm) is None:
         annotate.requests(arm, plan.study.task, human[:1], human, seed=0, base_dir=plan.base_dir)
 
 

@@ -261,7 +261,7 @@ class Plan:
 
     def _prompt(self, arm: AnyOperation | AnnotateSettings) -> str | None:
         """The template that an arm's teacher is asked by; None where it reads the task's own."""
-        tuned = self.tunings.settings(self.study.teacher_of(arm)) is not None
+        tuned = self.tunings.teaching(arm) is not None
         if isinstance(arm, AnnotateSettings):
             return None if tuned else annotate.template(arm, self.study.task, self.base_dir)
         return arm.template(self.base_dir, tuned=tuned)

@@ -160,17 +160,31 @@ class Predictor:
     ) -> Sequence[Answer | Written]:
         """What it writes: greedily, in our own loop, or by the paper's beams and processors."""
         from preceptor.evaluate.decode import answer
+
+        if student.decoding == "default":
+            return self.written(prompts, title, self._most(student))
+        return answer(
+            self.model,
+            self.tokenizer,
+            prompts,
+            student.decoding,
+            max_new_tokens=self._most(student),
+            batch_tokens=_BATCH_TOKENS * student.fit.batch_tokens,
+            label=title,
+        )
+
+    def written(self, prompts: list[str], title: str, most: int) -> list[Written]:
+        """What the model writes greedily, ``most`` tokens at most, and how sure it is of that."""
         from preceptor.evaluate.sampling import generate_scored
 
-        asked = (self.model, self.tokenizer, prompts)
-        room: dict[str, Any] = {
-            "max_new_tokens": self._most(student),
-            "batch_tokens": _BATCH_TOKENS * student.fit.batch_tokens,
-            "label": title,
-        }
-        if student.decoding == "default":
-            return generate_scored(*asked, **room)
-        return answer(*asked, student.decoding, **room)
+        return generate_scored(
+            self.model,
+            self.tokenizer,
+            prompts,
+            max_new_tokens=most,
+            batch_tokens=_BATCH_TOKENS * self.student.fit.batch_tokens,
+            label=title,
+        )
 
     def _most(self, student: WritingStudent) -> int:
         """Tokens of an answer at most; a free one behind a decoder's prompt has half of all."""

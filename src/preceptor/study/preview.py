@@ -10,7 +10,7 @@ from preceptor.augment.annotate import AnnotateSettings, Annotation
 from preceptor.data.example import Example
 from preceptor.llm.chat import Answer, Request, Teacher
 from preceptor.llm.settings import AnyTeacher, EndpointSettings
-from preceptor.study.arms.annotating import annotator
+from preceptor.study.arms.annotating import annotator, believing
 from preceptor.study.arms.assignment import Assignment
 from preceptor.study.arms.making import Made, Maker
 from preceptor.study.plan import Plan
@@ -48,16 +48,17 @@ def preview(plan: Plan, count: int) -> Iterator[str]:
 
 def _arm(plan: Plan, name: str, staff: Staff, count: int) -> Iterator[str]:
     seed = plan.draw_seeds[0]
-    tuning = plan.tunings.of_arm(name, seed)
-    if tuning is not None and not _is_there(plan, tuning):
-        yield from _lesson(plan, name, tuning)
-        return
+    needed = (plan.tunings.of_arm(name, seed), plan.tunings.reading_back(name, seed))
+    for tuning in needed:
+        if tuning is not None and not _is_there(plan, tuning):
+            yield from _lesson(plan, name, tuning)
+            return
     assignment = Assignment(plan, name, plan.drawn(seed).train, seed)
     if isinstance(assignment.settings, AnnotateSettings):
         yield from _annotated(assignment, staff, count)
         return
-    with staff.writing(name, seed) as teacher:
-        made = Maker(assignment, teacher).make(count)
+    with staff.writing(name, seed) as teacher, believing(assignment, staff) as believe:
+        made = Maker(assignment, teacher, believe).make(count)
     kept = sum(one.candidate.rejection is None for one in made)
     yield f"=== arm {name}: {kept} of {len(made)} kept"
     yield from (_shown(plan, one) for one in made)

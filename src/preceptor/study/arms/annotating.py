@@ -11,6 +11,7 @@ from typing import Any
 
 from preceptor.augment import annotate as operation
 from preceptor.augment.annotate import AnnotateSettings, Annotation
+from preceptor.curate.filter import Believe
 from preceptor.data.candidate import Candidate, Rejection
 from preceptor.data.example import Example, Origin
 from preceptor.data.sampling import label_counts
@@ -178,7 +179,7 @@ def annotator(assignment: Assignment, staff: Staff) -> Iterator[tuple[Annotate, 
     """How the arm's texts are annotated, and the teacher that its filters may ask."""
     plan, arm = assignment.plan, _settings(assignment)
     name = plan.study.teacher_of(arm)
-    if plan.tunings.settings(name) is not None:
+    if plan.tunings.teaching(arm) is not None:
         with staff.answering(name, assignment.seed) as predictor:
             yield partial(_predicted, predictor), None
         return
@@ -186,13 +187,21 @@ def annotator(assignment: Assignment, staff: Staff) -> Iterator[tuple[Annotate, 
     yield partial(_answered, assignment, teacher), teacher
 
 
-def believed(
-    assignment: Assignment, staff: Staff, examples: Sequence[Example], title: str
+@contextmanager
+def believing(assignment: Assignment, staff: Staff) -> Iterator[Believe | None]:
+    """What reads labels back, loaded once for all rounds of an arm; None where nothing does."""
+    tuning = assignment.plan.tunings.reading_back(assignment.arm, assignment.seed)
+    if tuning is None:
+        yield None
+        return
+    with staff.answering(tuning.teacher, tuning.seed) as predictor:
+        yield partial(_believed, assignment, predictor)
+
+
+def _believed(
+    assignment: Assignment, predictor: Predictor, examples: Sequence[Example], title: str
 ) -> list[Mapping[str, float]]:
-    """What the arm's tuned teacher believes of the labels of some examples."""
-    name = assignment.plan.study.teacher_of(assignment.settings)
-    with staff.answering(name, assignment.seed) as predictor:
-        said = _predicted(predictor, examples, f"{assignment.title}, {title}")
+    said = _predicted(predictor, examples, f"{assignment.title}, {title}")
     labels = assignment.task.labels
     return [one.probabilities or dict.fromkeys(labels, 0.0) for one in said]
 
@@ -242,19 +251,10 @@ def _said(predictor: Predictor, shown: list[str], title: str) -> Iterator[Annota
 
 
 def _written(predictor: Predictor, shown: list[str], title: str) -> Iterator[Annotation]:
-    from preceptor.evaluate.sampling import generate_scored
-
     student = predictor.student
     assert isinstance(student, WritingStudent)
     with predictor.precision():
-        answers = generate_scored(
-            predictor.model,
-            predictor.tokenizer,
-            shown,
-            max_new_tokens=student.max_new_tokens,
-            batch_tokens=4 * student.fit.batch_tokens,
-            label=title,
-        )
+        answers = predictor.written(shown, title, student.max_new_tokens)
     for one in answers:
         read = predictor.task.read(one.text) if one.ended else None
         reason = "empty" if one.ended else "truncated"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from preceptor.data.candidate import Candidate, write_candidates
 from preceptor.data.example import Example, Origin, read_examples, write_examples
 from preceptor.errors import DataError
 from preceptor.store.atomic import write_json
-from preceptor.study.arms.annotating import annotate, believed
+from preceptor.study.arms.annotating import annotate, believing
 from preceptor.study.arms.assignment import Assignment
 from preceptor.study.arms.diversity import diversity
 from preceptor.study.arms.making import make
@@ -50,9 +49,10 @@ def fill_arm(plan: Plan, name: str, draw_seed: int, staff: Staff, folder: Path) 
 def _taught(assignment: Assignment, staff: Staff) -> tuple[list[Candidate], dict[str, Any]]:
     if isinstance(assignment.settings, AnnotateSettings):
         return annotate(assignment, staff)
-    tuned = assignment.plan.tunings.of_arm(assignment.arm, assignment.seed) is not None
-    believe = partial(believed, assignment, staff) if tuned else None
-    with staff.writing(assignment.arm, assignment.seed) as teacher:
+    with (
+        staff.writing(assignment.arm, assignment.seed) as teacher,
+        believing(assignment, staff) as believe,
+    ):
         return make(assignment, teacher, believe)
 
 

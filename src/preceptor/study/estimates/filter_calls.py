@@ -40,7 +40,7 @@ def filter_calls(plan: Plan) -> Iterator[FilterCalls]:
     """
     needed = [name for name, _ in plan.arms]
     for arm, operation in plan.study.teaching().items():
-        tuned = plan.tunings.settings(plan.study.teacher_of(operation)) is not None
+        tuned = plan.tunings.teaching(operation) is not None
         if arm in needed and not tuned:
             yield from _of_arm(plan, arm, operation, needed.count(arm))
 

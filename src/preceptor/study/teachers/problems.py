@@ -26,7 +26,7 @@ def tuned_problems(plan: Plan) -> Iterator[str]:
             for problem in _of(plan, teacher):
                 yield f"teachers.{name}.{problem}"
     for name, arm in plan.study.operations().items():
-        tuned = plan.study.teachers and plan.tunings.settings(plan.study.teacher_of(arm))
+        tuned = plan.study.teachers and plan.tunings.teaching(arm)
         if tuned and isinstance(arm, RewriteSettings):
             yield f"arms.{name}: no human example is a rewrite, so no teacher can be tuned to it"
         if tuned and arm.structured == "on":
@@ -45,7 +45,7 @@ def _unread(plan: Plan) -> Iterator[str]:
     if not isinstance(plan.study.curation.labels, TunedLabels):
         return
     for name, arm in plan.study.operations().items():
-        if plan.tunings.settings(plan.study.teacher_of(arm)) is None:
+        if plan.tunings.teaching(arm) is None:
             yield (
                 f"curation.labels.by: the teacher of {name} is not tuned, so it cannot read labels"
                 " back; `teacher` has it vote, `student` asks a student of the human data"
@@ -55,7 +55,7 @@ def _unread(plan: Plan) -> Iterator[str]:
 def annotation_problems(plan: Plan) -> Iterator[str]:
     """What an arm cannot ask of its teacher."""
     for name, arm in plan.study.teaching().items():
-        if plan.tunings.settings(plan.study.teacher_of(arm)) is not None:
+        if plan.tunings.teaching(arm) is not None:
             for one in _asking_filters(plan):
                 yield (
                     f"curation.{one}: asks the teacher of {name}, which is tuned to one form and"
@@ -63,7 +63,7 @@ def annotation_problems(plan: Plan) -> Iterator[str]:
                 )
     yield from _unread(plan)
     for name, arm in plan.study.annotations().items():
-        tuned = plan.tunings.settings(plan.study.teacher_of(arm)) is not None
+        tuned = plan.tunings.teaching(arm) is not None
         if tuned:
             for key in ("shots", "votes", "prompt", "parameters"):
                 if key in arm.model_fields_set:

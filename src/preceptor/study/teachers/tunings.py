@@ -75,6 +75,10 @@ class Tunings:
         teacher = self.study.teachers.get(name)
         return teacher if isinstance(teacher, TunedSettings) else None
 
+    def teaching(self, arm: AnyOperation | AnnotateSettings) -> TunedSettings | None:
+        """The settings of an arm's teacher, where it is one that is tuned."""
+        return self.settings(self.study.teacher_of(arm))
+
     def answering(self, name: str, draw_seed: int) -> Tuning | None:
         """A teacher that labels or answers; None for one that is taken as it comes."""
         return Tuning(name, ANNOTATE, draw_seed) if self.settings(name) else None
