@@ -3,12 +3,13 @@ import time
 
 import numpy as np
 import pytest
-from scipy.stats import t
+from scipy.stats import t, ttest_rel
 
 from preceptor.evaluate import statistics
-from preceptor.evaluate.jackknife import of_labels, of_tokens
+from preceptor.evaluate.jackknife import Scores, of_labels, of_means, of_tokens
 from preceptor.evaluate.metrics import score
 from preceptor.evaluate.statistics import interval
+from preceptor.evaluate.statistics.variance import LEAST_P, Variance
 
 LABELS = ("yes", "no", "maybe")
 METRICS = ("accuracy", "macro_f1")
@@ -62,7 +63,7 @@ def test_the_jackknife_leaves_out_one_item_after_the_other(metric):
     without = np.array([mean_without(item) for item in range(25)])
     expected = 24 / 25 * ((without - without.mean()) ** 2).sum()
     found = mean_interval(given, targets, LABELS, metric)
-    assert found.item_variance == pytest.approx(expected)
+    assert found.variance.items == pytest.approx(expected)
 
 
 def macro_f1(targets, given):
@@ -85,17 +86,64 @@ def test_the_item_variance_agrees_with_a_paired_bootstrap():
 
     expected = np.var([resampled() for _ in range(400)], ddof=1)
     found = paired_difference(a, b, targets, LABELS, "macro_f1")
-    assert found.item_variance == pytest.approx(expected, rel=0.25)
+    assert found.variance.items == pytest.approx(expected, rel=0.25)
 
 
-def test_satterthwaite_by_hand():
-    scores = np.array([0.5, 0.6, 0.7])
-    pseudo = np.tile(np.array([0.0, 1.0, 1.0, 0.4]), (3, 1))
-    found = interval(scores, pseudo, (-1, 1))
-    v_seeds, v_items = 0.01 / 3, np.var([0, 1, 1, 0.4], ddof=1) / 4
-    df = (v_seeds + v_items) ** 2 / (v_seeds**2 / 2 + v_items**2 / 3)
-    assert found.df == pytest.approx(df)
-    assert found.low == pytest.approx(0.6 - t.ppf(0.975, df) * np.sqrt(v_seeds + v_items))
+def by_hand():
+    """Scores and items of three seeds, their three variances of the mean, and that mean."""
+    pseudo = np.array([[0.0, 1.0, 1.0, 0.4], [0.3, 0.9, 1.2, 0.4], [0.6, 1.1, 1.1, 0.8]])
+    scores = pseudo.mean(axis=1)
+    rest = pseudo - scores[:, None] - pseudo.mean(axis=0) + pseudo.mean()
+    seeds, items = np.var(scores, ddof=1) / 3, np.var(pseudo.mean(axis=0), ddof=1) / 4
+    return scores, pseudo, (seeds, items, (rest**2).sum() / 6 / 12), pseudo.mean()
+
+
+def test_the_interval_by_hand():
+    scores, pseudo, (seeds, items, both), mean = by_hand()
+    found = interval(scores, pseudo, (-1, 2))
+    assert (found.variance.seeds, found.variance.items) == pytest.approx((seeds, items))
+    assert found.variance.both == pytest.approx(both)
+    square = t.ppf(0.975, 2) ** 2 * seeds + t.ppf(0.975, 3) ** 2 * (items - both)
+    assert (found.low, found.high) == pytest.approx((mean - square**0.5, mean + square**0.5))
+
+
+def test_the_interval_is_never_narrower_than_over_items_alone():
+    pseudo = np.array([[0.0, 1.0, 0.0, 1.0], [1.0, 0.0, 1.0, 0.0], [1.0, 0.0, 0.0, 1.0]])
+    found = interval(pseudo.mean(axis=1), pseudo, (-9, 9))
+    assert found.variance.seeds == 0, "three seeds of one score"
+    items = pseudo.mean(axis=0).std(ddof=1) / 2
+    assert found.high - found.mean == pytest.approx(t.ppf(0.975, 3) * items)
+
+
+def test_the_p_value_is_the_level_whose_interval_ends_at_zero():
+    _, _, (seeds, items, both), _ = by_hand()
+    variance = Variance(seeds, items, both, 3, 4, 1.0)
+    for alpha in (0.5, 0.05, 1e-3, 1e-9):
+        assert variance.p_value(variance.half_width(alpha)) == pytest.approx(alpha, rel=1e-6)
+    edge = variance.half_width(0.05)
+    assert variance.p_value(edge * 1.001) < 0.05 < variance.p_value(edge * 0.999)
+    assert variance.p_value(0.0) == 1.0
+    assert variance.p_value(1e300) == LEAST_P
+
+
+def test_the_p_value_over_one_variance_is_that_of_the_t_test():
+    rng = np.random.default_rng(0)
+    a, b = (of_means([rng.random(30)]) for _ in range(2))
+    found = statistics.paired_difference(a, b)
+    expected = ttest_rel(a.pseudo[0], b.pseudo[0])
+    assert found.p == pytest.approx(expected.pvalue, rel=1e-6)
+    apart = a.pseudo[0] - b.pseudo[0]
+    assert found.effect == pytest.approx(apart.mean() / apart.std(ddof=1)), "Cohen's d_z"
+
+
+def test_the_effect_is_in_standard_deviations_of_one_answer():
+    rng = np.random.default_rng(2)
+    values = 0.4 + rng.normal(0, 0.3, (40, 1)) + rng.normal(0, 0.4, (1, 900))
+    values = values + rng.normal(0, 1.2, (40, 900))
+    scores = Scores(values.mean(axis=1), values, (-9, 9), False)
+    zero = Scores(np.zeros(40), np.zeros((40, 900)), (-9, 9), False)
+    found = statistics.paired_difference(scores, zero)
+    assert found.effect == pytest.approx(found.mean / 1.3, rel=0.05)
 
 
 def test_with_items_that_never_differ_it_is_the_t_interval_over_seeds():
@@ -110,8 +158,8 @@ def test_identical_arms_differ_by_nothing(metric):
     targets = truth()
     given = arm(targets, 0.6)
     found = paired_difference(given, given, targets, LABELS, metric)
-    assert (found.mean, found.low, found.high, found.verdict) == (0, 0, 0, "no evidence")
-    assert found.df is None
+    assert (found.mean, found.low, found.high, found.verdict()) == (0, 0, 0, "no evidence")
+    assert (found.p, found.effect) == (1.0, 0.0)
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -120,10 +168,10 @@ def test_the_verdict_follows_the_interval_and_turns_with_the_arms(metric):
     good, bad = arm(targets, 0.8, seed=1), arm(targets, 0.5, seed=2)
     found = paired_difference(good, bad, targets, LABELS, metric)
     back = paired_difference(bad, good, targets, LABELS, metric)
-    assert (found.verdict, back.verdict) == ("better", "worse")
+    assert (found.verdict(), back.verdict()) == ("better", "worse")
     assert (found.low, found.high) == pytest.approx((-back.high, -back.low))
     alike = paired_difference(good, arm(targets, 0.8, seed=3), targets, LABELS, metric)
-    assert alike.verdict == "no evidence"
+    assert alike.verdict() == "no evidence"
     assert alike.low < 0 < alike.high
 
 
@@ -148,28 +196,42 @@ def test_one_seed_speaks_for_items_alone_and_says_so():
         arm(targets, 0.7, 1), arm(targets, 0.6, 1, seed=2), targets, LABELS, "accuracy"
     )
     assert found.scope == "items only (one seed)"
-    assert (found.seed_sd, found.seed_variance, found.df) == (None, 0.0, 119)
+    assert (found.seed_sd, found.variance.seeds, found.variance.both) == (None, 0.0, 0.0)
     assert found.low < found.mean < found.high
 
 
-def test_perfect_answers_give_no_nan_and_stay_within_bounds():
+@pytest.mark.parametrize("right", [True, False])
+def test_perfect_and_useless_answers_give_no_nan_and_stay_within_bounds(right):
     targets = truth()
-    found = mean_interval([targets] * 3, targets, LABELS, "macro_f1")
-    assert (found.mean, found.low, found.high) == (1, 1, 1)
+    given = [targets if right else [None] * len(targets)] * 3
+    found = mean_interval(given, targets, LABELS, "accuracy")
+    # Wilson's interval of 120 answers, all of them one way.
+    square = t.ppf(0.975, 119) ** 2 / 120
+    ends = (1 / (1 + square), 1.0) if right else (0.0, square / (1 + square))
+    assert found.mean == float(right)
+    assert (found.low, found.high) == pytest.approx(ends)
     few = mean_interval(arm(targets[:4], 0.7, 2), targets[:4], LABELS, "accuracy")
-    assert few.low >= 0
-    assert few.high <= 1
+    assert 0 <= few.low < few.mean < few.high <= 1
 
 
-def test_the_interval_holds_the_truth_about_as_often_as_it_says():
-    rng = np.random.default_rng(0)
-    hits = 0
-    for _ in range(500):
-        effects = rng.normal(0, 0.03, (3, 1)) + rng.normal(0, 0.3, (1, 200))
-        pseudo = effects + rng.normal(0, 0.3, (3, 200))
-        found = interval(pseudo.mean(axis=1), pseudo, (-1, 1))
-        hits += found.low <= 0 <= found.high
-    assert 0.92 <= hits / 500 <= 0.99
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_test_set_of_one_label_and_arms_that_cannot_be_read(metric):
+    targets = ["yes"] * 30
+    unread, fair = [[None] * 30] * 3, arm(targets, 0.7)
+    for given in (unread, fair):
+        found = mean_interval(given, targets, LABELS, metric)
+        assert np.isfinite([found.low, found.mean, found.high]).all()
+    worse = paired_difference(unread, fair, targets, LABELS, metric)
+    assert worse.verdict() == "worse"
+    assert np.isfinite([worse.p, worse.low, worse.high, worse.effect]).all()
+
+
+def test_arms_that_differ_alike_everywhere_have_no_effect_size():
+    targets = ["yes"] * 30
+    found = paired_difference([targets] * 2, [["no"] * 30] * 2, targets, LABELS, "accuracy")
+    assert (found.mean, found.effect) == (1.0, None)
+    assert found.p == LEAST_P
+    assert found.verdict() == "better"
 
 
 def test_unequal_arms_and_too_few_items_are_refused():
@@ -204,9 +266,9 @@ def test_perplexity_is_token_weighted_and_lower_is_better():
     assert found.mean == pytest.approx(np.mean(np.exp(good.sum(1) / tokens.sum())))
     assert found.low >= 1
     first, second = (of_tokens(one, tokens, "perplexity") for one in (good, bad))
-    assert statistics.paired_difference(first, second).verdict == "better"
-    assert statistics.paired_difference(second, first).verdict == "worse"
-    assert statistics.paired_difference(first, first).verdict == "no evidence"
+    assert statistics.paired_difference(first, second).verdict() == "better"
+    assert statistics.paired_difference(second, first).verdict() == "worse"
+    assert statistics.paired_difference(first, first).verdict() == "no evidence"
 
 
 def test_the_items_of_a_ratio_are_left_out_one_after_the_other():

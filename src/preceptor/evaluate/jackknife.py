@@ -41,6 +41,55 @@ class Scores:
     bounds: tuple[float, float]
     lower_is_better: bool | None
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """How many items every seed has."""
+        return (self.pseudo.shape[1],) * len(self.scores)
+
+
+@dataclass(frozen=True, slots=True)
+class Folds:
+    """An arm's scores under k seeds, each on test items of its own (cross-validation).
+
+    Attributes:
+        parts: every seed's scores, of that seed alone; two or more.
+        train_items: how many examples a fold leaves to train on, on average.
+    """
+
+    parts: tuple[Scores, ...]
+    train_items: float
+
+    @property
+    def scores(self) -> NDArray[float64]:
+        """Each seed's score, (k,)."""
+        import numpy as np
+
+        return np.concatenate([one.scores for one in self.parts])
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """How many items every seed has."""
+        return tuple(one.pseudo.shape[1] for one in self.parts)
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The least and the greatest value that the score can take."""
+        return self.parts[0].bounds
+
+    @property
+    def lower_is_better(self) -> bool | None:
+        """The score's direction; None where neither is better."""
+        return self.parts[0].lower_is_better
+
+
+def together(parts: Sequence[Scores]) -> Scores:
+    """Scores of single seeds on the same items in the same order, as one."""
+    import numpy as np
+
+    pseudo = np.concatenate([one.pseudo for one in parts])
+    scores = np.concatenate([one.scores for one in parts])
+    return Scores(scores, pseudo, parts[0].bounds, parts[0].lower_is_better)
+
 
 def of_labels(
     predictions: Predictions, targets: Sequence[str], labels: Sequence[str], metric: LabelMetric

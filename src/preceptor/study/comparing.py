@@ -3,19 +3,58 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
-from pathlib import Path
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from preceptor.evaluate.jackknife import Scores
-from preceptor.evaluate.statistics import Interval, mean_interval, paired_difference
-from preceptor.store.tables import read_rows
-from preceptor.study.measures import MEASURES
-from preceptor.study.plan import Cell, Plan
+from preceptor.evaluate.statistics import (
+    LEVEL,
+    Difference,
+    Interval,
+    detectable,
+    holm,
+    items_needed,
+    mcnemar,
+    mean_interval,
+    paired_difference,
+    seeds_needed,
+)
+from preceptor.study.plan import CONTROLS, Cell, Plan
+from preceptor.study.tested import items, metrics, sample
 
-_CONTROLS = ("none", "repeat")
 _Key = tuple[str, str]
+_FEWEST = 2
+"""test items below which nothing can be said of chance"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """Two sets of cells to be compared, by seed, with the reading of each."""
+
+    about: dict[str, str]
+    cells: Mapping[int, Cell]
+    others: Mapping[int, Cell]
+    readings: tuple[str, str]
+
+    @property
+    def seeds(self) -> list[int]:
+        return [seed for seed in self.cells if seed in self.others]
+
+    @property
+    def sides(self) -> tuple[tuple[list[Cell], str], ...]:
+        """Cells of the seeds that both have, with their reading; ours first."""
+        both = zip((self.cells, self.others), self.readings, strict=True)
+        return tuple(([side[seed] for seed in self.seeds], reading) for side, reading in both)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A difference in one metric; ``exact`` is McNemar's p-value, where it may be told."""
+
+    about: dict[str, Any]
+    difference: Difference
+    exact: float | None
 
 
 def groups(
@@ -29,11 +68,16 @@ def groups(
 
 
 def scores(plan: Plan, key: _Key, cells: Mapping[int, Cell]) -> Iterator[dict[str, Any]]:
-    """An arm's mean over its seeds; settings are those that validation chose, seed by seed."""
+    """An arm's mean over its seeds; settings are those that validation chose, seed by seed.
+
+    An arm that was tested on fewer than two items has none: there is no interval of one item.
+    """
     student, arm = key
     for reading in plan.study.readings(student):
-        for metric in _metrics(plan, cells.values(), reading):
-            found = mean_interval(_sample(plan, cells.values(), reading, metric))
+        if min(len(items(plan, cell, reading)) for cell in cells.values()) < _FEWEST:
+            continue
+        for metric in metrics(plan, cells.values(), reading):
+            found = mean_interval(sample(plan, [*cells.values()], reading, metric))
             yield {
                 "student": student,
                 "arm": arm,
@@ -44,29 +88,59 @@ def scores(plan: Plan, key: _Key, cells: Mapping[int, Cell]) -> Iterator[dict[st
             }
 
 
-def comparisons(plan: Plan, groups: Mapping[_Key, Mapping[int, Cell]]) -> Iterator[dict[str, Any]]:
+def compared(plan: Plan, groups: Mapping[_Key, Mapping[int, Cell]]) -> dict[str, Any]:
+    """All comparisons of a run, and those that could not be made.
+
+    P-values are corrected by Holm's method within families: of arms, all comparisons against one
+    control in one metric, over all students and readings of the run; of students, all in one
+    metric. ``family`` is how many comparisons there are in it; the verdict follows ``p_holm``.
+    What could be detected and what would be needed is told at the level that Holm's method asks
+    of a family's first comparison, 0.05 over its number.
+
+    Returns:
+        ``comparisons``, ``method_comparisons`` and ``not_compared`` of ``results.json``.
+    """
+    arms, apart = _compare(plan, _arms(plan, groups))
+    students, others = _compare(plan, _students(plan, groups))
+    return {
+        "comparisons": judged(arms, lambda about: (about["against"], about["metric"])),
+        "method_comparisons": judged(students, lambda about: about["metric"]),
+        "not_compared": apart + others,
+    }
+
+
+def _compare(plan: Plan, pairs: Iterable[_Pair]) -> tuple[list[Found], list[dict[str, str]]]:
+    """What was found of the pairs, and those that cannot be compared, with the reason."""
+    found: list[Found] = []
+    apart = []
+    for pair in pairs:
+        if why := _not_comparable(plan, pair):
+            apart.append({**pair.about, "why": why})
+        else:
+            found += _differences(plan, pair)
+    return found, apart
+
+
+def _arms(plan: Plan, groups: Mapping[_Key, Mapping[int, Cell]]) -> Iterator[_Pair]:
     """Every arm against those of `none` and `repeat`, on the seeds that both have."""
     kinds = {name: arm.operation for name, arm in plan.study.arms.items()}
-    controls = [name for name, kind in kinds.items() if kind in _CONTROLS]
+    controls = [name for name, kind in kinds.items() if kind in CONTROLS]
     for (student, arm), cells in groups.items():
         for against in controls:
-            others = groups.get((student, against), {})
+            others = groups.get((student, against))
             backwards = (kinds[arm], kinds[against]) == ("none", "repeat")
-            if arm == against or backwards:
+            if arm == against or backwards or not others:
                 continue
             for reading in plan.study.readings(student):
                 about = {"student": student, "reading": reading, "arm": arm, "against": against}
-                for found in _differences(plan, cells, others, (reading, reading)):
-                    yield {**about, **found}
+                yield _Pair(about, cells, others, (reading, reading))
 
 
-def method_comparisons(
-    plan: Plan, groups: Mapping[_Key, Mapping[int, Cell]]
-) -> Iterator[dict[str, Any]]:
+def _students(plan: Plan, groups: Mapping[_Key, Mapping[int, Cell]]) -> Iterator[_Pair]:
     """Every student against every one before it in the study, on the same arm and seeds.
 
-    An untuned base is what the others are compared with, wherever it stands, and its one cell
-    stands for all seeds.
+    An untuned base is what the others are compared with, wherever it stands, and its first cell
+    stands for the seeds that it has none of.
     """
     untuned = {name for name, one in plan.study.students.items() if one.method.name == "base"}
     for before, after in itertools.combinations(groups, 2):
@@ -75,33 +149,77 @@ def method_comparisons(
         key, against = (before, after) if after[0] in untuned else (after, before)
         cells, others = groups[key], groups[against]
         if against[0] in untuned:
-            others = dict.fromkeys(cells, next(iter(others.values())))
+            first = next(iter(others.values()))
+            others = {seed: others.get(seed, first) for seed in cells}
         readings = plan.study.readings(key[0])[0], plan.study.readings(against[0])[0]
-        for found in _differences(plan, cells, others, readings):
-            yield {"arm": key[1], "student": key[0], "against": against[0], **found}
+        about = {"arm": key[1], "student": key[0], "against": against[0]}
+        yield _Pair(about, cells, others, readings)
 
 
-def _differences(
-    plan: Plan,
-    cells: Mapping[int, Cell],
-    others: Mapping[int, Cell],
-    readings: tuple[str, str],
-) -> Iterator[dict[str, Any]]:
+def _not_comparable(plan: Plan, pair: _Pair) -> str:
+    """Why two sets of cells are not compared; empty where they are."""
+    if not pair.seeds:
+        return "they have no seed in common"
+    (ours, mine), (theirs, other) = pair.sides
+    tested = [
+        (items(plan, cell, mine), items(plan, against, other))
+        for cell, against in zip(ours, theirs, strict=True)
+    ]
+    differ = [seed for seed, (a, b) in zip(pair.seeds, tested, strict=True) if a != b]
+    if differ:
+        named = ", ".join(str(seed) for seed in differ)
+        return f"they were tested on other items (seed{'s' * (len(differ) > 1)} {named})"
+    if min(len(a) for a, _ in tested) < _FEWEST:
+        return "there are fewer than two test items"
+    return ""
+
+
+def _differences(plan: Plan, pair: _Pair) -> Iterator[Found]:
     """One set of cells less another, metric by metric, on the seeds that both have."""
-    seeds = [seed for seed in cells if seed in others]
-    sides = [[side[seed] for seed in seeds] for side in (cells, others)]
-    first, second = (
-        _metrics(plan, side, reading) for side, reading in zip(sides, readings, strict=True)
-    )
-    for metric in [one for one in first if one in second] if seeds else ():
-        ours, theirs = (
-            _sample(plan, side, reading, metric)
-            for side, reading in zip(sides, readings, strict=True)
-        )
-        if ours.lower_is_better is None:
+    (cells, mine), (others, other) = pair.sides
+    theirs = metrics(plan, others, other)
+    for metric in metrics(plan, cells, mine):
+        if metric not in theirs:
+            continue
+        a, b = sample(plan, cells, mine, metric), sample(plan, others, other, metric)
+        if a.lower_is_better is None:
             continue  # a length is no merit
-        found = paired_difference(ours, theirs)
-        yield {"metric": metric, **_told(found, "difference"), "verdict": found.verdict}
+        labelled = plan.study.task.kind == "choice" and metric == "accuracy"
+        exact = mcnemar(a, b) if labelled else None
+        yield Found({**pair.about, "metric": metric}, paired_difference(a, b), exact)
+
+
+def judged(
+    found: list[Found], family_of: Callable[[dict[str, Any]], object]
+) -> list[dict[str, Any]]:
+    """Differences as ``results.json`` has them, each judged with its family."""
+    families = defaultdict[object, list[int]](list)
+    for place, one in enumerate(found):
+        families[family_of(one.about)].append(place)
+    rows: dict[int, dict[str, Any]] = {}
+    for places in families.values():
+        corrected = holm([found[place].difference.p for place in places])
+        for place, p in zip(places, corrected, strict=True):
+            rows[place] = _row(found[place], p, len(places))
+    return [rows[place] for place in range(len(found))]
+
+
+def _row(found: Found, p_holm: float, family: int) -> dict[str, Any]:
+    difference = found.difference
+    variance, alpha = difference.variance, (1 - LEVEL) / family
+    return {
+        **found.about,
+        **_told(difference, "difference"),
+        "p": difference.p,
+        "p_holm": p_holm,
+        "family": family,
+        "effect": difference.effect,
+        "detectable": detectable(variance, alpha),
+        "seeds_needed": seeds_needed(variance, difference.mean, alpha),
+        "items_needed": items_needed(variance, difference.mean, alpha),
+        "mcnemar_p": found.exact,
+        "verdict": difference.verdict(p_holm),
+    }
 
 
 def _told(found: Interval, name: str) -> dict[str, Any]:
@@ -113,32 +231,3 @@ def _told(found: Interval, name: str) -> dict[str, Any]:
         "items": found.items,
         "scope": found.scope,
     }
-
-
-@lru_cache(maxsize=256)
-def _test_rows(path: Path, made_at: int) -> list[dict[str, Any]]:
-    return [row for row in read_rows(path) if row["split"] == "test"]
-
-
-def _metrics(plan: Plan, cells: Iterable[Cell], reading: str) -> tuple[str, ...]:
-    """What the cells can be compared by: a seq2seq student has nothing over all tokens."""
-    rows = [row for cell in cells for row in _read(plan, cell, reading)]
-    found: tuple[str, ...] = MEASURES[plan.study.task.kind].metrics_of(rows)
-    return found
-
-
-def _sample(plan: Plan, cells: Iterable[Cell], reading: str, metric: str) -> Scores:
-    """What the statistics take: one reading's test rows of every cell, in the same order."""
-    rows = [_read(plan, cell, reading) for cell in cells]
-    task = plan.study.task
-    scores: Scores = MEASURES[task.kind].sample(rows, metric, task.labels)
-    return scores
-
-
-def _read(plan: Plan, cell: Cell, reading: str) -> list[dict[str, Any]]:
-    return [row for row in _rows_of(plan, cell) if row["reading"] == reading]
-
-
-def _rows_of(plan: Plan, cell: Cell) -> list[dict[str, Any]]:
-    path = plan.out / "cells" / cell.id / "predictions.parquet"
-    return _test_rows(path, path.stat().st_mtime_ns)

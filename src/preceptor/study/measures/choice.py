@@ -47,6 +47,19 @@ def measured(
     return metrics
 
 
+def rescored(
+    rows: Sequence[Mapping[str, Any]], examples: Mapping[str, Example], labels: Sequence[str]
+) -> dict[str, Any]:
+    """The metrics of one split's rows of one reading, from what they say and the examples."""
+    import numpy as np
+
+    known = [row["probabilities"] for row in rows if row["probabilities"] is not None]
+    found = Predictions(
+        [row["prediction"] for row in rows], np.array(known) if known else None, None
+    )
+    return measured(found, [examples[row["id"]] for row in rows], labels)
+
+
 def _rows(
     split: str, reading: str, predictions: Predictions, examples: Sequence[Example]
 ) -> Iterator[dict[str, Any]]:

@@ -64,6 +64,16 @@ def measured(found: Sequence[RowForeseen]) -> dict[str, Any]:
     return metrics
 
 
+def rescored(rows: Sequence[Mapping[str, Any]], examples: Mapping[str, Example]) -> dict[str, Any]:
+    """The metrics of one split's rows, which hold what every example cost."""
+    return measured([RowForeseen(_of(row, "answer") or NOTHING, _of(row, "all")) for row in rows])
+
+
+def _of(row: Mapping[str, Any], part: str) -> Foreseen | None:
+    nll, right, tokens = (row[f"{name}_{part}"] for name in ("nll", "right", "tokens"))
+    return None if tokens is None else Foreseen(nll, right, tokens)
+
+
 def _told(found: Foreseen, suffix: str) -> dict[str, float]:
     return {
         f"perplexity{suffix}": found.perplexity,

@@ -48,6 +48,14 @@ def look(predictor: Predictor, examples: Sequence[Example], by: str, title: str)
     return float(metrics[by])
 
 
+def rescored(
+    rows: Sequence[Mapping[str, Any]], examples: Mapping[str, Example], labels: Sequence[str]
+) -> dict[str, Any]:
+    """The metrics of one split's rows of one reading, from what they say and the examples."""
+    found: dict[str, Any] = _of(rows).rescored(rows, examples)
+    return found
+
+
 def metrics_of(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     """The metrics that the rows of one reading have."""
     found: tuple[str, ...] = _of(rows).metrics_of(rows) if rows else ()

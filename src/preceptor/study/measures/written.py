@@ -82,6 +82,12 @@ def measured(held: Held, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
+def rescored(rows: Sequence[Mapping[str, Any]], examples: Mapping[str, Example]) -> dict[str, Any]:
+    """The metrics of one split's rows: their texts held against the references once more."""
+    references = [references_of(examples[row["id"]]) for row in rows]
+    return measured(hold([row["prediction"] or "" for row in rows], references), rows)
+
+
 def metrics_of(rows: Sequence[Mapping[str, Any]]) -> tuple[Metric, ...]:
     """The metrics that the rows of one reading have: all."""
     return METRICS
