@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from preceptor.data.readers.pubmedqa import PubmedqaSettings, read
-from preceptor.data.splits import check_labels
+from preceptor.data.targets import check_labels
 from preceptor.errors import DataError
 from shared_data import shared
 

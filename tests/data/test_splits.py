@@ -5,7 +5,8 @@ from pydantic import ValidationError
 
 from preceptor.data.example import Example
 from preceptor.data.sampling import allot, subset
-from preceptor.data.splits import DataSettings, Limit, Splits, check_labels, draw
+from preceptor.data.splits import DataSettings, Limit, Splits, draw
+from preceptor.data.targets import check_labels
 from preceptor.errors import DataError
 
 

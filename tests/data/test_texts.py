@@ -9,7 +9,8 @@ from preceptor.data.leakage import leakage
 from preceptor.data.readers.pubmedqa import PubmedqaSettings
 from preceptor.data.readers.pubmedqa import read as read_pubmedqa
 from preceptor.data.readers.table import TableSettings, read
-from preceptor.data.splits import DataSettings, Limit, Splits, check_texts, draw
+from preceptor.data.splits import DataSettings, Limit, Splits, draw
+from preceptor.data.targets import check_texts
 from preceptor.errors import DataError
 
 

@@ -10,13 +10,15 @@ from preceptor.data.columns import Columns, Converter, EmptyRows
 from preceptor.data.dividing import (
     USUAL,
     ByColumn,
-    ByGroup,
+    ByFolds,
     Part,
     SplitSettings,
     divide,
     divide_by_column,
+    group_column,
 )
 from preceptor.data.example import Example, Targets
+from preceptor.data.folds import Folds
 from preceptor.data.problems import Problems
 from preceptor.data.rows import Row
 from preceptor.data.splits import DataSettings, Splits
@@ -92,7 +94,12 @@ def assemble(
             parts[part] += examples
     problems.raise_if_any()
     told = [*notes, *problems.notes]
-    if split is not None and not isinstance(split, ByColumn):
+    folds = None
+    if isinstance(split, ByFolds):
+        folds = Folds(parts["train"], split, targets, converter.groups)
+        parts |= folds.parts(0)
+        told += folds.notes()
+    elif split is not None and not isinstance(split, ByColumn):
         drawn, note = divide(parts["train"], split, lambda each: converter.groups[each.id], targets)
         parts |= drawn
         told.append(note)
@@ -109,6 +116,7 @@ def assemble(
         places=converter.places,
         target_name=layout.columns.target,
         targets=targets,
+        folds=folds,
     )
 
 
@@ -116,7 +124,9 @@ def _examples_of(
     source: Source, split: SplitSettings | None, converter: Converter
 ) -> dict[Part, list[Example]]:
     is_divided = source.part in (None, "train") and split is not None
-    others = [split.column] if is_divided and isinstance(split, ByColumn | ByGroup) else []
+    group = group_column(split) if is_divided else None
+    others = [group] if group else []
+    others += [split.column] if is_divided and isinstance(split, ByColumn) else []
     labelled = source.part != "unlabelled"
     # Without rows there is nothing to say of columns: why there are none is a problem already.
     if not source.rows or not converter.check_columns(source.about, source.rows, labelled, others):
@@ -125,7 +135,6 @@ def _examples_of(
         rows = divide_by_column(source.rows, split, converter.problems)
     else:
         rows = {source.part or "train": list(source.rows)}
-    group = split.column if is_divided and isinstance(split, ByGroup) else None
     return {
         part: list(converter.convert(several, source.prefix, part != "unlabelled", group))
         for part, several in rows.items()

@@ -83,7 +83,38 @@ class ByGroup(Drawn):
     """the column that names the group"""
 
 
-SplitSettings = Annotated[ByColumn | ByDraw | ByGroup, Field(discriminator="by")]
+class CrossValidation(Settings):
+    """Every row is a test row once: under seed s of the study, fold s mod `folds` is the test
+    split, and further seeds divide the rows anew (repeated cross-validation). For small data."""
+
+    by: Literal["cross_validation"]
+    folds: int = Field(5, ge=2)
+    """how many; the study's `seeds` are as many, or a multiple of them"""
+    validation: Amount | None = 0.1
+    """rows, or share of the rows that are not in the test fold, held out for choices"""
+    seed: int = 0
+    """another seed, other folds; this is not the study's seed"""
+
+    def parts(self) -> set[Part]:
+        """The parts that are drawn."""
+        return {"test"} if self.validation is None else {"test", "validation"}
+
+
+class ByFolds(CrossValidation):
+    """Every row is a test row once: under seed s of the study, fold s mod `folds` is the test
+    split. Every label in the same proportion; texts by the seed alone."""
+
+    column: str | None = None
+    """the column that names a group (a patient): whole groups share a fold then, so that none
+    stands on two sides, and labels are no longer in proportion"""
+
+
+SplitSettings = Annotated[ByColumn | ByDraw | ByGroup | ByFolds, Field(discriminator="by")]
+
+
+def group_column(split: SplitSettings | None) -> str | None:
+    """The column that names what is divided as a whole, where there is one."""
+    return split.column if isinstance(split, ByGroup | ByFolds) else None
 
 
 def divide_by_column(
@@ -160,8 +191,7 @@ def hold_out(
             held = {example.id for example in parts[part]}
             rest = [example for example in rest if example.id not in held]
     parts["train"] = rest
-    if not all(parts.values()):
-        _refuse(examples, parts)
+    refuse_empty(examples, parts)
     return parts
 
 
@@ -184,7 +214,14 @@ def by_groups(group_of: Callable[[Example], str]) -> Sampler:
     return sampler
 
 
-def _refuse(examples: Sequence[Example], parts: Mapping[Part, Sequence[Example]]) -> None:
+def refuse_empty(examples: Sequence[Example], parts: Mapping[Part, Sequence[Example]]) -> None:
+    """Hold parts against being empty.
+
+    Raises:
+        DataError: one of them is.
+    """
+    if all(parts.values()):
+        return
     raise DataError(
         "the data cannot be divided like this",
         where="data.split",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from preceptor.data.dividing import ByColumn, Drawn, Part
+from preceptor.data.dividing import ByColumn, CrossValidation, Drawn, Part
 from preceptor.settings import Settings
 
 
@@ -33,7 +33,10 @@ def named_parts(path: str | None, files: Files | None) -> dict[Part | None, str]
     return {} if path is None else {None: path}
 
 
-def wrong_with(path: str | None, files: Files | None, split: ByColumn | Drawn | None) -> str | None:
+Split = ByColumn | Drawn | CrossValidation
+
+
+def wrong_with(path: str | None, files: Files | None, split: Split | None) -> str | None:
     """What is wrong with how a study names its files, if anything."""
     if (path is None) == (files is None):
         return "give path or files, one of the two"
@@ -45,7 +48,7 @@ def wrong_with(path: str | None, files: Files | None, split: ByColumn | Drawn | 
     return lacking(split, set(given))
 
 
-def lacking(split: ByColumn | Drawn | None, present: set[Part]) -> str | None:
+def lacking(split: Split | None, present: set[Part]) -> str | None:
     """What is wrong with a split given the parts that are there already, if anything.
 
     Args:

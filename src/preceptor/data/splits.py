@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -11,16 +10,13 @@ from typing import Any, Literal, TypeVar
 from pydantic import Field, model_validator
 
 from preceptor.data.example import Example, Targets
+from preceptor.data.folds import Folds
 from preceptor.data.overlap import inputs_of
 from preceptor.data.pool import PoolSettings, Screen, Show, candidates, pool_of, rows_of, screened
-from preceptor.data.problems import Dropped, Problems, did_you_mean, listed, short
-from preceptor.data.sampling import SAMPLERS, label_counts, label_of, sample
+from preceptor.data.problems import Dropped, listed
+from preceptor.data.sampling import SAMPLERS, label_counts, sample
 from preceptor.errors import DataError
 from preceptor.settings import Settings
-
-SEPARATORS = re.compile(r"[;|,/+&]")
-"""what stands between labels where a row has more than one"""
-_NO_VALIDATION = "There is no validation split: nothing can be chosen on it."
 
 
 class Limit(Settings):
@@ -51,7 +47,8 @@ class DataSettings(Settings):
     validation: Limit = Limit()
     """drawn once (seed 0), the same for every seed"""
     test: Limit = Limit()
-    """drawn once (seed 0), the same for every seed"""
+    """drawn once (seed 0), the same for every seed; not with cross-validation, which tests every
+    example"""
     pool: PoolSettings | None = None
     """the texts that a teacher may annotate; without it, those that came without a label"""
     too_long: TooLong = "refuse"
@@ -79,6 +76,8 @@ class Splits:
             the arm ``gold`` and for what is told after the fact alone.
         pool_dropped: of a draw, rows that are not in the pool since they repeat others, or stand
             in validation or test.
+        folds: of cross-validation, the division that every seed has for itself; train,
+            validation and test are those of seed 0 then.
     """
 
     train: list[Example]
@@ -93,6 +92,7 @@ class Splits:
     targets: Targets = "label"
     hidden: Mapping[str, str] = field(default_factory=dict)
     pool_dropped: list[Dropped] = field(default_factory=list)
+    folds: Folds | None = None
     _made: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def once(self, key: Any, make: Callable[[], _Made]) -> _Made:
@@ -101,6 +101,23 @@ class Splits:
             self._made[key] = make()
         made: _Made = self._made[key]
         return made
+
+    def under(self, seed: int) -> Splits:
+        """The splits of one seed: these, or, in cross-validation, those of its fold."""
+        if self.folds is None:
+            return self
+        return self.once(("under", seed), lambda: self._fold(seed))
+
+    def _fold(self, seed: int) -> Splits:
+        assert self.folds is not None
+        parts = self.folds.parts(seed)
+        return replace(
+            self,
+            train=parts["train"],
+            validation=parts.get("validation", self.validation),
+            test=parts["test"],
+            folds=None,
+        )
 
     def labelled(self) -> dict[str, list[Example]]:
         """The labelled splits by name."""
@@ -116,7 +133,8 @@ def draw(splits: Splits, seed: int, settings: DataSettings, show: Show = inputs_
     """The examples that one seed works with.
 
     Train is drawn by ``seed``; validation and test are drawn by seed 0 whatever the seed, so
-    that all cells are compared on the same items. Which examples are drawn depends on their
+    that all cells are compared on the same items. In cross-validation the seed has a test fold
+    of its own, and all three are drawn from its splits. Which examples are drawn depends on their
     ids alone. A draw that was made before is given again; leave its lists as they are.
 
     Args:
@@ -131,7 +149,8 @@ def draw(splits: Splits, seed: int, settings: DataSettings, show: Show = inputs_
             texts, or a pool without rows.
     """
     amounts = settings.train, settings.validation, settings.test, settings.pool
-    return splits.once((seed, amounts, show), lambda: _drawn(splits, seed, settings, show))
+    own = splits.under(seed)
+    return own.once((seed, amounts, show), lambda: _drawn(own, seed, settings, show))
 
 
 def _drawn(splits: Splits, seed: int, settings: DataSettings, show: Show) -> Splits:
@@ -152,7 +171,8 @@ def _drawn(splits: Splits, seed: int, settings: DataSettings, show: Show) -> Spl
 
 
 def _screen(splits: Splits, drawn: Splits, settings: DataSettings, show: Show) -> Screen:
-    """What every seed's pool is held against: validation and test, which no seed changes."""
+    """What every seed's pool is held against: validation and test, which no seed changes but
+    in cross-validation, where it has splits of its own."""
     rows = rows_of(settings.pool, splits.train, splits.unlabelled)
     held_out = {"test": drawn.test, "validation": drawn.validation}
     near = settings.pool is None or settings.pool.near
@@ -197,105 +217,3 @@ def _per_label(split: str, examples: list[Example], each: int, salt: str) -> lis
             fix=f"lower data.{split}.per_label to {min(counts.values(), default=0)} or less",
         )
     return sample(examples, dict.fromkeys(counts, each), salt)
-
-
-def check_labels(splits: Splits, labels: Sequence[str]) -> list[str]:
-    """Hold the targets against the labels of a choice task.
-
-    Returns:
-        What the report should say: labels without an example in a split, no validation split.
-
-    Raises:
-        DataError: unknown labels, more than one label on a row, a split with just one label,
-            an empty train or test split, fewer train rows than labels; all of them at once.
-    """
-    problems = Problems("the data")
-    notes: list[str] = []
-    for name, examples in splits.labelled().items():
-        _check_targets(splits, examples, labels, problems)
-        notes += _check_spread(name, examples, labels, problems)
-    problems.raise_if_any()
-    return notes
-
-
-def check_texts(splits: Splits) -> list[str]:
-    """Hold the targets against a text task.
-
-    Returns:
-        What the report should say: no validation split.
-
-    Raises:
-        DataError: examples without an answer, an empty train or test split; all at once.
-    """
-    problems = Problems("the data")
-    for name, examples in splits.labelled().items():
-        if not examples and name != "validation":
-            problems.add(
-                f"the {name} split is empty",
-                expected="examples",
-                fix="divide the data otherwise (data.split), or check the file",
-            )
-        for example in examples:
-            if not label_of(example).strip():
-                problems.add(
-                    "an example without an answer",
-                    where=f"{splits.place(example)}, {splits.target_name}",
-                    expected="text",
-                )
-    problems.raise_if_any()
-    return [] if splits.validation else [_NO_VALIDATION]
-
-
-def _check_targets(
-    splits: Splits, examples: list[Example], labels: Sequence[str], problems: Problems
-) -> None:
-    bad: dict[str, list[Example]] = {}
-    for example in examples:
-        if example.target not in labels:
-            bad.setdefault(label_of(example), []).append(example)
-    for target, rows in bad.items():
-        more = f" and {len(rows) - 1} more rows" if len(rows) > 1 else ""
-        several = _several(target, labels)
-        problems.add(
-            "more than one label on a row" if several else "unknown label",
-            where=f"{splits.place(rows[0])}{more}, {splits.target_name}",
-            found=short(target) if target else "no label",
-            expected="one label a row" if several else f"one of: {listed(labels)}",
-            fix="split the rows, or choose one label for each"
-            if several
-            else did_you_mean(target, labels) or "correct it, or add it to task.labels",
-        )
-
-
-def _several(target: str, labels: Sequence[str]) -> bool:
-    known = {label.casefold() for label in labels}
-    parts = [part.strip().casefold() for part in SEPARATORS.split(target)]
-    return len(parts) > 1 and set(parts) <= known
-
-
-def _check_spread(
-    name: str, examples: list[Example], labels: Sequence[str], problems: Problems
-) -> list[str]:
-    counts = label_counts(examples)
-    if not examples and name == "validation":
-        return [_NO_VALIDATION]
-    if len(counts) < 2:
-        problems.add(
-            f"the {name} split has just one label" if counts else f"the {name} split is empty",
-            found=", ".join(f"{label} ({count} rows)" for label, count in counts.items()) or None,
-            expected="examples of at least two labels",
-            fix="divide the data otherwise (data.split), or check the file",
-        )
-        return []
-    absent = [label for label in labels if label not in counts]
-    if name == "train" and len(examples) < len(labels):
-        problems.add(
-            "fewer labelled rows than labels",
-            where="the train split, as the seed drew it",
-            found=f"{len(examples)} rows for {len(labels)} labels: {len(absent)} labels have no"
-            f" example ({listed(absent, 3)})",
-            expected=f"at least {len(labels)} rows, which could hold one of each",
-            fix=f"set data.train.per_label: 1, or a data.train.limit of {len(labels)} or more",
-        )
-        return []
-    return [f"No {name} example has the label {listed(absent)}."] if absent else []

@@ -6,18 +6,21 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from preceptor.data.columns import Columns, Converter
-from preceptor.data.dividing import Amount, Drawn, Part, by_groups, hold_out
+from preceptor.data.dividing import Amount, CrossValidation, Drawn, Part, by_groups, hold_out
 from preceptor.data.example import Example, Targets
 from preceptor.data.files import locate_any
+from preceptor.data.folds import Folds
 from preceptor.data.medquad_xml import rows_of
 from preceptor.data.members import is_archive, read_members
 from preceptor.data.near import NEAR_JACCARD, SHINGLE, Near, linked, near_duplicates
 from preceptor.data.problems import Dropped, Problems, listed
 from preceptor.data.rows import Reading, Row, read_rows, stem_of
-from preceptor.data.sampling import Sampler, sample_any
+from preceptor.data.sampling import sample_any
 from preceptor.data.splits import DataSettings, Splits
 from preceptor.data.words import normalise
 from preceptor.errors import DataError
@@ -41,6 +44,14 @@ class MedquadSplit(Drawn):
     has none (null)"""
 
 
+class MedquadFolds(CrossValidation):
+    """Every row is a test row once: under seed s of the study, fold s mod `folds` is the test
+    split."""
+
+    grouped: bool = False
+    """whole groups of rows that hang together, as `by: grouped` has them, share a fold"""
+
+
 class MedquadSettings(DataSettings):
     """Questions and answers of 12 sites of the NIH."""
 
@@ -51,7 +62,7 @@ class MedquadSettings(DataSettings):
     drop: Literal["qa", "any"] = "qa"
     """rows left out, counted: those without question or answer, or those without any one of
     question, answer, source and focus (the second paper)"""
-    split: MedquadSplit
+    split: Annotated[MedquadSplit | MedquadFolds, Field(discriminator="by")]
     """how the rows are divided"""
 
     @property
@@ -92,7 +103,7 @@ def read(settings: MedquadSettings, base_dir: Path, targets: Targets = "text") -
             expected="questions with answers (some of MedQuAD's collections come without them)",
         )
     examples = [_example(row, path) for row in kept]
-    parts, notes = _divided(examples, settings.split)
+    parts, notes, folds = _divided(examples, settings.split)
     notes += problems.notes
     if dropped:
         said = f"{len(dropped)} of {len(rows)} rows were left out (drop: {settings.drop})"
@@ -107,6 +118,7 @@ def read(settings: MedquadSettings, base_dir: Path, targets: Targets = "text") -
         places={one.id: row.place for one, row in zip(examples, kept, strict=True)},
         target_name="answer",
         targets="text",
+        folds=folds,
     )
 
 
@@ -182,37 +194,46 @@ def _keys(examples: Sequence[Example]) -> _Keys:
 
 
 def _divided(
-    examples: Sequence[Example], split: MedquadSplit
-) -> tuple[dict[Part, list[Example]], list[str]]:
-    """The parts, and notes on how they were drawn and what leaks."""
+    examples: Sequence[Example], split: MedquadSplit | MedquadFolds
+) -> tuple[dict[Part, list[Example]], list[str], Folds | None]:
+    """The parts, notes on how they were drawn and what leaks, and the folds if there are any."""
     keys = _keys(examples)
-    sampler: Sampler = sample_any
-    if split.by == "random":
-        how = "rows"
+    grouped = split.by == "grouped" or (isinstance(split, MedquadFolds) and split.grouped)
+    group = _groups(keys) if grouped else {}
+    folds = None
+    if isinstance(split, MedquadFolds):
+        folds = Folds(examples, split, "text", group)
+        drawn, notes = folds.parts(0), folds.notes()
     else:
-        group = linked(len(examples), [keys.questions, keys.focuses], keys.answers.links())
-        sampler = by_groups(lambda one: str(group[keys.index[one.id]]))
-        how = "whole groups"
-    drawn = hold_out(examples, split, sampler)
-    sizes = ", ".join(f"{part} {len(rows)}" for part, rows in drawn.items())
-    notes = [f"Drawn by seed {split.seed} from {len(examples)} rows as {how}: {sizes}."]
-    if split.by == "grouped":
-        notes.append(_groups_note(group, drawn, keys))
+        drawn = hold_out(
+            examples, split, by_groups(lambda one: group[one.id]) if group else sample_any
+        )
+        sizes = ", ".join(f"{part} {len(rows)}" for part, rows in drawn.items())
+        how = "whole groups" if group else "rows"
+        notes = [f"Drawn by seed {split.seed} from {len(examples)} rows as {how}: {sizes}."]
+    if group:
+        notes.append(_groups_note(group, drawn))
+    if folds is None and group:
+        notes[-1] += " Groups of more than half a part's rows are drawn for it last."
     if split.validation is not None:
         notes.append("Validation is carved from what would be train; the second paper has none.")
     notes += [_leaks(part, drawn, keys) for part in ("test", "validation") if part in drawn]
-    return drawn, notes
+    return drawn, notes, folds
 
 
-def _groups_note(group: Sequence[int], drawn: Mapping[Part, Sequence[Example]], keys: _Keys) -> str:
-    number, size = Counter(group).most_common(1)[0]
-    of_largest = {
-        part for part, rows in drawn.items() if any(group[keys.index[r.id]] == number for r in rows)
-    }
+def _groups(keys: _Keys) -> dict[str, str]:
+    """What each row hangs together with, by its id."""
+    found = linked(len(keys.index), [keys.questions, keys.focuses], keys.answers.links())
+    return {id: str(found[index]) for id, index in keys.index.items()}
+
+
+def _groups_note(group: Mapping[str, str], drawn: Mapping[Part, Sequence[Example]]) -> str:
+    name, size = Counter(group.values()).most_common(1)[0]
+    of_largest = {part for part, rows in drawn.items() if any(group[r.id] == name for r in rows)}
     return (
-        f"Rows hang together by a question, a focus or a near-duplicate answer: {len(set(group))}"
-        f" groups, the largest of {size} rows ({size / len(group):.1%}), all of it in"
-        f" {listed(of_largest)}; groups of more than half a part's rows are drawn for it last."
+        "Rows hang together by a question, a focus or a near-duplicate answer:"
+        f" {len(set(group.values()))} groups, the largest of {size} rows"
+        f" ({size / len(group):.1%}), all of it in {listed(of_largest)}."
     )
 
 

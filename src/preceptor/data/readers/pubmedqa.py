@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from preceptor.data.dividing import CrossValidation
 from preceptor.data.example import Example, Targets
 from preceptor.data.files import locate, read_json
+from preceptor.data.folds import Folds
 from preceptor.data.problems import Problems, listed, short
 from preceptor.data.sampling import sample_in_proportion
 from preceptor.data.splits import DataSettings, Splits
@@ -32,16 +35,26 @@ class PubmedqaSettings(DataSettings):
     reader: Literal["pubmedqa"]
     path: str
     """ori_pqal.json, relative to the study file"""
-    protocol: Literal["drllama", "official"]
+    protocol: Literal["drllama", "official"] | None = None
     """`drllama`: rows in file order, 450 train, 50 validation, 500 test. `official`: the 500
     published test ids; of the rest, 50 drawn by label are validation. The two tests share only
-    258 items: never compare numbers across them"""
+    258 items: never compare numbers across them. In its place: `split`"""
+    split: CrossValidation | None = Field(None, exclude_if=lambda split: split is None)
+    """cross-validation over all rows, in place of a protocol"""
     test_ids: str | None = None
     """test_ground_truth.json, for `official`; beside `path` if not given"""
     setting: Literal["reasoning_required", "reasoning_free"] = "reasoning_required"
     """`reasoning_free` shows the abstract's conclusion as a further input, long_answer"""
     sizes: tuple[int, int] = Field(PUBLISHED_SIZES)
     """train and validation rows, for other files of this format; the rest is test"""
+
+    @model_validator(mode="after")
+    def _one_division(self) -> PubmedqaSettings:
+        if (self.protocol is None) == (self.split is None):
+            raise ValueError("give protocol or split, one of the two")
+        if self.split is not None and {"sizes", "test_ids"} & self.model_fields_set:
+            raise ValueError("sizes and test_ids are a protocol's, and split divides the rows")
+        return self
 
 
 def read(settings: PubmedqaSettings, base_dir: Path, targets: Targets = "label") -> Splits:
@@ -70,21 +83,30 @@ def read(settings: PubmedqaSettings, base_dir: Path, targets: Targets = "label")
         _check(item, f"{path}:{number} (id {name})", problems)
     problems.raise_if_any()
     examples = [_example(name, item, settings.setting) for name, item in items.items()]
-    ids = None if settings.protocol == "drllama" else _test_ids(settings, base_dir, path)
-    train, validation, test = (
-        _by_order(examples, settings.sizes, path)
-        if ids is None
-        else _by_ids(examples, _published(ids, examples, path), settings.sizes, path)
-    )
-    return Splits(
-        train,
-        validation,
-        test,
-        notes=_notes(settings, len(examples)),
-        files=[path] if ids is None else [path, ids],
+    return replace(
+        _divided(examples, settings, base_dir, path),
         places={name: f"{path}:{number}" for number, name in enumerate(items, 1)},
         target_name=TARGET,
     )
+
+
+def _divided(
+    examples: list[Example], settings: PubmedqaSettings, base_dir: Path, path: Path
+) -> Splits:
+    """The examples under a protocol, or in folds."""
+    if settings.split is not None:
+        folds = Folds(examples, settings.split)
+        parts = folds.parts(0)
+        train, validation = parts["train"], parts.get("validation", [])
+        notes = [*folds.notes(), *_shown(settings)]
+        return Splits(train, validation, parts["test"], notes=notes, files=[path], folds=folds)
+    if settings.protocol == "drllama":
+        three, files = _by_order(examples, settings.sizes, path), [path]
+    else:
+        ids = _test_ids(settings, base_dir, path)
+        published = _published(ids, examples, path)
+        three, files = _by_ids(examples, published, settings.sizes, path), [path, ids]
+    return Splits(*three, notes=_notes(settings, len(examples)), files=files)
 
 
 def _items(path: Path) -> Mapping[str, Any]:
@@ -221,10 +243,14 @@ def _published(ids: Path, examples: Sequence[Example], path: Path) -> set[str]:
 
 
 def _notes(settings: PubmedqaSettings, rows: int) -> list[str]:
-    notes = [_NOTES[settings.protocol]]
-    if settings.setting == "reasoning_free":
-        notes.append("Reasoning-free setting: the conclusion (long_answer) is shown as an input.")
+    notes = [*([_NOTES[settings.protocol]] if settings.protocol else []), *_shown(settings)]
     if rows != PUBLISHED_ROWS or settings.sizes != PUBLISHED_SIZES:
         sizes = " and ".join(map(str, settings.sizes))
         notes.append(f"Not the published split: {rows} rows, of which {sizes} train, validation.")
     return notes
+
+
+def _shown(settings: PubmedqaSettings) -> list[str]:
+    if settings.setting == "reasoning_free":
+        return ["Reasoning-free setting: the conclusion (long_answer) is shown as an input."]
+    return []
