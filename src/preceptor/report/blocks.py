@@ -6,9 +6,7 @@ Text in them is plain text: the template escapes it.
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import ClassVar
@@ -169,7 +167,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A made example beside what it came from."""
+    """A made example beside what it came from; ``arm`` whose it is, for the search."""
 
     kind: ClassVar[str] = "pair"
     id: str
@@ -179,11 +177,23 @@ class Pair:
     after_label: str
     fields: tuple[Field, ...]
     seed: int
+    arm: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A rejected answer of the teacher."""
+    """A rejected answer of the teacher.
+
+    Attributes:
+        reason: why it was rejected, in a few words.
+        detail: what was found.
+        raw: the answer as it came; empty where ``pair`` shows all of it.
+        origin: what the teacher was asked about, where there is no ``pair``.
+        seed: the draw seed.
+        arm: whose it is, for the search.
+        label: the label that it was to have, or was given.
+        pair: the row that was read of it beside what it came from, if one could be read.
+    """
 
     kind: ClassVar[str] = "rejection"
     reason: str
@@ -191,6 +201,19 @@ class Rejection:
     raw: str
     origin: str
     seed: int
+    arm: str = ""
+    label: str = ""
+    pair: Pair | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finder:
+    """What the samples below can be searched by; shown where the page's script runs."""
+
+    kind: ClassVar[str] = "finder"
+    arms: tuple[str, ...]
+    labels: tuple[str, ...]
+    reasons: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +235,7 @@ class Side:
 
 
 Block = (
-    Table | Figure | Prose | Bullets | Heading | Code | Pair | Rejection | Fold | Side
+    Table | Figure | Prose | Bullets | Heading | Code | Pair | Rejection | Finder | Fold | Side
 )  # what the template has a macro for
 
 
@@ -231,35 +254,3 @@ def walk(blocks: Iterable[Block]) -> Iterator[Block]:
         yield block
         if isinstance(block, Fold | Side):
             yield from walk(block.blocks)
-
-
-def to_csv(tables: Sequence[Table]) -> str:
-    """Tables of one name as one CSV; an interval takes two more columns."""
-    names = dict.fromkeys(name for table in tables for name in _csv_names(table))
-    out = io.StringIO()
-    writer = csv.DictWriter(out, list(names), lineterminator="\n", restval="")
-    writer.writeheader()
-    writer.writerows(row for table in tables for row in _csv_rows(table))
-    return out.getvalue()
-
-
-def _has_interval(value: Value) -> bool:
-    return value.low is not None or value.high is not None
-
-
-def _csv_names(table: Table) -> Iterator[str]:
-    yield from (name for name, _ in table.context)
-    for index, column in enumerate(table.columns):
-        yield column.key
-        if any(_has_interval(row.values[index]) for row in table.rows):
-            yield from (f"{column.key}_low", f"{column.key}_high")
-
-
-def _csv_rows(table: Table) -> Iterator[dict[str, Raw]]:
-    for row in table.rows:
-        out: dict[str, Raw] = dict(table.context)
-        for column, value in zip(table.columns, row.values, strict=True):
-            out[column.key] = value.raw
-            if _has_interval(value):
-                out |= {f"{column.key}_low": value.low, f"{column.key}_high": value.high}
-        yield out

@@ -23,6 +23,8 @@ _RC = {
     "font.family": "DejaVu Sans",
     "font.size": 10,
     "axes.labelsize": 10,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
     "axes.edgecolor": svg.INK,
     "axes.linewidth": 0.7,
     "text.color": svg.INK,
@@ -39,7 +41,8 @@ _RC = {
 
 
 DASHES: tuple[Any, ...] = ("-", "--", "-.", ":")
-"""looks of lines, for those who see no colours"""
+MARKERS = "osD^vP*X"
+"""looks of lines and points, for those who see no colours"""
 
 
 @contextmanager
@@ -74,7 +77,26 @@ def wrap(name: str, width: int = 22) -> str:
 
 
 def colour(results: Results, arm: str) -> str:
-    """An arm's colour, the same in every figure."""
+    """An arm's colour, the same in every figure; the ninth arm has the first one's again."""
+    return svg.SERIES[_place(results, arm) % len(svg.SERIES)]
+
+
+def marker(results: Results, arm: str) -> str:
+    """An arm's marker; no two of the first 64 arms share both their colour and their marker."""
+    return MARKERS[_turned(results, arm) % len(MARKERS)]
+
+
+def dashes(results: Results, arm: str) -> Any:
+    """An arm's kind of line; no two of the first 32 arms share both colour and line."""
+    return DASHES[_turned(results, arm) % len(DASHES)]
+
+
+def _turned(results: Results, arm: str) -> int:
+    """An arm's place, one further on with every round of the colours."""
+    place = _place(results, arm)
+    return place + place // len(svg.SERIES)
+
+
+def _place(results: Results, arm: str) -> int:
     order = list(results.arms)
-    index = order.index(arm) if arm in order else len(order)
-    return svg.SERIES[index % len(svg.SERIES)]
+    return order.index(arm) if arm in order else len(order)

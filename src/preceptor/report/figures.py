@@ -1,4 +1,4 @@
-"""The figures of arms: scores, differences, and made and kept rows."""
+"""The figures of arms: scores, and made and kept rows."""
 
 from __future__ import annotations
 
@@ -16,12 +16,10 @@ from preceptor.report.measures import headline
 from preceptor.report.numbers import LEVEL, metric, share
 from preceptor.report.results import Results
 from preceptor.report.tables import arms_table
-from preceptor.report.verdict import compared, group_title, named
+from preceptor.report.verdict import group_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-_GAP = "\u00a0" * 12  # plain blanks would be drawn as one
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +32,6 @@ class _Dot:
     high: float
     colour: str
     filled: bool = True
-    offset: float = 0.0
     marker: str = "o"
 
 
@@ -48,7 +45,7 @@ def _dot(name: str, value: Value, scale: float, shade: str, **look: Any) -> _Dot
 
 def _draw_dots(axes: Axes, dots: Sequence[_Dot], names: Sequence[str]) -> None:
     for dot in dots:
-        y = names.index(dot.name) + dot.offset
+        y = names.index(dot.name)
         axes.plot([dot.low, dot.high], [y, y], color=dot.colour, linewidth=2, zorder=2)
         axes.plot(
             [dot.value],
@@ -108,36 +105,6 @@ def scores_figure(results: Results, group: Group, name: str) -> Figure | None:
     caption = (
         f"{group_title(results, group)}: {show.title} by arm ({show.better}); lines are {LEVEL} "
         f"intervals{', hollow diamonds baselines' if results.baselines else ''}."
-    )
-    return Figure(name, caption, out[0])
-
-
-def differences_figure(results: Results, group: Group, name: str) -> Figure | None:
-    """Every arm's difference to none and to repeat; None where nothing was compared."""
-    leading = headline(results, group[1])
-    show, shown = metric(leading), []
-    for index, against in enumerate((named(results, "none"), named(results, "repeat"))):
-        for arm, fact in compared(results, group, against, leading).items():
-            value = Value("", fact.difference, fact.low, fact.high)
-            look = {"filled": index == 0, "offset": 0.14 * (2 * index - 1), "marker": "os"[index]}
-            shown.append((against, _dot(arm, value, show.scale, colour(results, arm), **look)))
-    dots = [(against, dot) for against, dot in shown if dot]
-    if not dots:
-        return None
-    present = {dot.name for _, dot in dots}
-    names, out = [arm for arm in arms_of(results, group) if arm in present], list[str]()
-    each = [f"{against}: {_spoken([dot], lambda v: f'{v:+.1f}')}" for against, dot in dots]
-    with drawn(name, 0.95 + 0.42 * len(names), out, f"Against {'; against '.join(each)}") as axes:
-        axes.axvline(0, color=svg.INK, linewidth=0.9, zorder=1)
-        _draw_dots(axes, [dot for _, dot in dots], names)
-        unit = f"Difference in {show.title}" + (f", {show.unit}" if show.unit else "")
-        left, right = ("better", "worse") if show.lower_is_better else ("worse", "better")
-        axes.set_xlabel(f"← {left}{_GAP}{right} →\n{unit}")
-    marks = {"●": named(results, "none"), "□": named(results, "repeat")}
-    told = [f"{m} against {a}" for m, a in marks.items() if a in {against for against, _ in dots}]
-    caption = (
-        f"{group_title(results, group)}: differences in {show.title} with {LEVEL} intervals; "
-        f"{', '.join(told)}. An interval that crosses zero is no evidence either way."
     )
     return Figure(name, caption, out[0])
 

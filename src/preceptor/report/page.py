@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,37 +12,75 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from preceptor.report import svg
-from preceptor.report.blocks import Figure, Section, Table, to_csv, walk
+from preceptor.report.blocks import Block, Figure, Section, Table, walk
+from preceptor.report.condition import problems
+from preceptor.report.formats import to_csv, to_latex, to_markdown
 from preceptor.report.groups import students
 from preceptor.report.numbers import DASH, date, duration, plural
 from preceptor.report.ranking import answers, asked
-from preceptor.report.results import Results, load
+from preceptor.report.results import Results
+from preceptor.report.salvage import load_what_can_be
 from preceptor.report.sections import Source, sections
+from preceptor.report.verdict import Verdict
 from preceptor.store.atomic import new_folder
 
 REPORT = "report"
+HEATS = 20
+"""steps of a coloured field; a step is a class, since the page allows no inline style"""
+_FORMATS = {"csv": to_csv, "md": to_markdown, "tex": to_latex}
 _HERE = Path(__file__).parent
 
 
-def write_report(run: Path) -> Path:
-    """Write ``RUN/report``: index.html, figures/*.svg, tables/*.csv; return the page's path.
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What stands above a page's sections.
 
-    The folder replaces an earlier one whole, so a report is never half old and half new.
+    Attributes:
+        kind: what sort of page it is.
+        title: its heading.
+        lead: paragraphs below it.
+        facts: the run in a few words each.
+        warnings: what must be known before anything else.
+        question: what the verdicts answer.
+        verdicts: one for every student and reading.
+    """
+
+    kind: str
+    title: str
+    lead: list[str]
+    facts: list[str]
+    warnings: list[dict[str, Any]]
+    question: str
+    verdicts: list[Verdict]
+
+
+def write_report(run: Path) -> Path:
+    """Write ``RUN/report`` and return the page's path.
+
+    Beside index.html lie figures/NAME.svg and .png, tables/NAME.csv, .md and .tex. The folder
+    replaces an earlier one whole, so a report is never half old and half new.
 
     Args:
-        run: a run's folder with its ``results.json``; the run need not be finished.
+        run: a run's folder with its ``results.json``; the run need not be finished, and entries
+            that are damaged are left out and named.
 
     Raises:
-        DataError: there are no results, or they are damaged.
+        DataError: there are no results, or they are damaged as a whole.
         StaleRunError: the results are of a format that this version does not know.
     """
-    results = load(run)
+    results, damaged = load_what_can_be(run)
+    warnings = _warnings(results, damaged, problems(run, results))
     parts = sections(Source(run.resolve(), results))
     with new_folder(run / REPORT) as draft:
-        (draft / "index.html").write_text(render(results, parts), encoding="utf-8")
-        _write_figures(draft / "figures", parts)
-        _write_tables(draft / "tables", parts)
+        (draft / "index.html").write_text(render(results, parts, warnings), encoding="utf-8")
+        write_parts(draft, parts)
     return run / REPORT / "index.html"
+
+
+def write_parts(folder: Path, parts: list[Section]) -> None:
+    """Write what a page shows as files: ``figures`` and ``tables`` below the folder."""
+    _write_figures(folder / "figures", parts)
+    _write_tables(folder / "tables", parts)
 
 
 def _environment() -> Environment:
@@ -53,21 +94,48 @@ def _environment() -> Environment:
     )
 
 
-def render(results: Results, parts: list[Section]) -> str:
+def render(results: Results, parts: list[Section], warnings: list[dict[str, Any]]) -> str:
     """The page as HTML."""
-    template = _environment().get_template("page.html.jinja")
-    text = template.render(
-        results=results,
-        sections=parts,
+    opening = Opening(
+        kind="Preceptor report",
+        title=results.study,
+        lead=[results.description] if results.description else [],
+        facts=_facts(results),
+        warnings=warnings,
         question=asked(results),
         verdicts=answers(results),
-        facts=_facts(results),
-        warnings=_warnings(results),
-        style=Markup(_style()),
+    )
+    return html(opening, parts)
+
+
+def html(opening: Opening, parts: list[Section]) -> str:
+    """A page of what stands first on it and its sections."""
+    template = _environment().get_template("page.html.jinja")
+    style, script = _style(), (_HERE / "page.js").read_text("utf-8")
+    text = template.render(
+        opening=opening,
+        sections=parts,
+        style=Markup(style),
+        script=Markup(script),
+        policy=_policy(style, script),
         svg=_trusted,
+        heats=HEATS,
         dash=DASH,
     )
     return text.lstrip()
+
+
+def _policy(style: str, script: str) -> str:
+    """What a browser may do with the page: use its own style and script, and nothing else."""
+    return (
+        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest())
+    return f"'sha256-{digest.decode('ascii')}'"
 
 
 def _trusted(figure: Figure) -> Markup:
@@ -78,9 +146,10 @@ def _trusted(figure: Figure) -> Markup:
 def _style() -> str:
     css = (_HERE / "style.css").read_text("utf-8")
     light, dark = svg.theme(dark=False), svg.theme(dark=True)
+    heats = " ".join(f".heat-{n} {{ --heat-of: {n / HEATS:g} }}" for n in range(HEATS + 1))
     return (
         f":root {{ {light} }}\n@media screen and (prefers-color-scheme: dark) "
-        f"{{ :root {{ {dark} }} }}\n{css}"
+        f"{{ :root {{ {dark} }} }}\n{heats}\n{css}"
     )
 
 
@@ -97,16 +166,23 @@ def _facts(results: Results) -> list[str]:
     return [fact for fact in found if fact]
 
 
-def _warnings(results: Results) -> list[dict[str, Any]]:
-    """What must be known before anything else: the run is not whole."""
+def _warnings(results: Results, damaged: list[str], folder: list[str]) -> list[dict[str, Any]]:
+    """What must be known before anything else: the run is not whole, or not what it was, or its
+    intervals cover less than one would think."""
     found: list[dict[str, Any]] = []
     if not results.finished:
         text = "This run is not finished. The page shows what is there so far."
-        found.append({"text": text, "items": []})
+        found.append({"text": text})
     if results.failed:
         items = [(item.id, _message(results, item.error)) for item in results.failed]
-        found.append({"text": f"{plural(len(items), 'cell')} failed:", "items": items})
-    return found
+        found.append({"text": f"{plural(len(items), 'cell')} failed:", "errors": items})
+    if damaged:
+        text = "The results are damaged in part. What is left out of this page:"
+        found.append({"text": text, "lines": damaged})
+    if folder:
+        text = "What lies in the run folder does not fit these results:"
+        found.append({"text": text, "lines": folder})
+    return [*found, *({"text": text} for text in results.not_covered)]
 
 
 def _message(results: Results, error: str) -> str:
@@ -114,21 +190,26 @@ def _message(results: Results, error: str) -> str:
     return error if results.report.publish_texts else (error.splitlines() or [""])[0]
 
 
+def _blocks(parts: list[Section]) -> list[Block]:
+    return [block for section in parts for block in walk(section.blocks)]
+
+
 def _write_figures(folder: Path, parts: list[Section]) -> None:
     folder.mkdir()
-    for section in parts:
-        for block in walk(section.blocks):
-            if isinstance(block, Figure):
-                text = svg.standalone(block.svg)
-                (folder / f"{block.name}.svg").write_text(text, encoding="utf-8")
+    for block in _blocks(parts):
+        if isinstance(block, Figure):
+            (folder / f"{block.name}.svg").write_text(svg.standalone(block.svg), encoding="utf-8")
+            if isinstance(block.svg, svg.Drawing):
+                (folder / f"{block.name}.png").write_bytes(block.svg.png)
 
 
 def _write_tables(folder: Path, parts: list[Section]) -> None:
     folder.mkdir()
     by_name: dict[str, list[Table]] = {}
-    for section in parts:
-        for block in walk(section.blocks):
-            if isinstance(block, Table):
-                by_name.setdefault(block.name, []).append(block)
+    for block in _blocks(parts):
+        if isinstance(block, Table):
+            by_name.setdefault(block.name, []).append(block)
     for name, found in by_name.items():
-        (folder / f"{name}.csv").write_text(to_csv(found), encoding="utf-8", newline="")
+        for ending, written in _FORMATS.items():
+            text = written(found)
+            (folder / f"{name}.{ending}").write_text(text, encoding="utf-8", newline="")

@@ -8,7 +8,7 @@ import random
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,11 +72,21 @@ def read_table(run: Path, name: str, problems: list[str]) -> list[dict[str, Any]
         return []
 
 
-def pairs(texts: Texts, arm: str, size: int = 5, seed: int = 0) -> list[Pair]:
-    """A sample of an arm's kept rows, drawn by ``seed`` over all seeds of the study."""
+def pairs(texts: Texts, arm: str, size: int = 5, seed: int = 0, skip: int = 0) -> list[Pair]:
+    """A sample of an arm's kept rows, drawn by ``seed`` over all seeds of the study.
+
+    Args:
+        texts: the run's examples.
+        arm: whose rows.
+        size: how many.
+        seed: of the draw.
+        skip: so many of the draw are left out, for a sample that goes on where another ended.
+    """
     kept = [(k, row) for k, row in texts.made.get(arm, []) if row.get("verdict") == "kept"]
-    drawn = random.Random(f"{seed}/{arm}").sample(range(len(kept)), min(size, len(kept)))
-    return [pair_of(texts, *kept[index]) for index in sorted(drawn)]
+    order = list(range(len(kept)))
+    random.Random(f"{seed}/{arm}").shuffle(order)
+    drawn = sorted(order[skip : skip + size])
+    return [replace(pair_of(texts, *kept[index]), arm=arm) for index in drawn]
 
 
 def rejections(
@@ -90,7 +100,7 @@ def rejections(
     chance = random.Random(f"{seed}/{arm}/rejected")
     return {
         reason: [
-            _rejection(texts, reason, k, row)
+            _rejection(texts, arm, reason, k, row)
             for k, row in chance.sample(rows, min(per_reason, len(rows)))
         ]
         for reason, rows in sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))
@@ -205,17 +215,34 @@ def _append(segments: list[Segment], text: str, change: str) -> None:
         segments.append(Segment(text, change))
 
 
-def _rejection(texts: Texts, reason: str, seed: int, row: Mapping[str, Any]) -> Rejection:
-    parents: Iterable[Any] = row.get("parents") or []
-    origin = next((str(parent) for parent in parents), "")
-    source = fields_of(texts.human.get(origin, {}))
-    shown = "\n".join(source.values())
+def _rejection(texts: Texts, arm: str, reason: str, seed: int, row: Mapping[str, Any]) -> Rejection:
     # What labels by probability writes nothing: its label is its answer.
     labelled = f"label: {row.get('target')}" if row.get("operation") == "annotate" else ""
+    raw = str(row.get("raw") or (labelled if row.get("target") else ""))
+    pair = replace(pair_of(texts, seed, row), arm=arm)
+    read = bool(fields_of(row))
     return Rejection(
         reason=reason_title(reason),
         detail=clip(str(row.get("detail") or ""), 300),
-        raw=clip(str(row.get("raw") or (labelled if row.get("target") else ""))),
-        origin=f"{origin}: {clip(shown, 300)}" if shown else origin,
+        raw="" if read and _told_by(fields_of(row), raw) else clip(raw),
+        origin=_asked_about(texts, row),
         seed=seed,
+        arm=arm,
+        label=str(row.get("target") or ""),
+        pair=pair if read else None,
     )
+
+
+def _told_by(fields: Mapping[str, str], raw: str) -> bool:
+    """Whether the row that was read of an answer leaves little of it out."""
+    rest = raw
+    for text in sorted(fields.values(), key=len, reverse=True):
+        rest = rest.replace(text.strip(), "")
+    return len(rest) <= 40
+
+
+def _asked_about(texts: Texts, row: Mapping[str, Any]) -> str:
+    parents: Iterable[Any] = row.get("parents") or []
+    origin = next((str(parent) for parent in parents), "")
+    shown = "\n".join(fields_of(texts.human.get(origin, {})).values())
+    return f"{origin}: {clip(shown, 300)}" if shown else origin

@@ -1,7 +1,9 @@
 """From matplotlib's SVG to one that lives in a page: its colours, its names, its alternative text.
 
 Text and axes take the page's ink (``currentColor``) and series its palette (CSS variables), so
-that one drawing serves light and dark. As a file of its own it brings the palette with it.
+that one drawing serves light and dark. Looks stand in attributes of their own, never in ``style``:
+the page's policy allows no inline style. As a file of its own a drawing has the colours of the
+light in plain attributes, which any program reads, and a rule that exchanges them in the dark.
 """
 
 from __future__ import annotations
@@ -18,15 +20,32 @@ _SVG = "http://www.w3.org/2000/svg"
 _XLINK = "http://www.w3.org/1999/xlink"
 _HREF = f"{{{_XLINK}}}href"
 
-INK, RULE, PAPER = "#010203", "#a1a2a3", "#fafbfc"
+INK, RULE, PAPER = "#1c1f23", "#d5d8dc", "#fcfcfa"
 """What figures draw text, grid lines and the page's ground with; no series has these colours."""
 
-SERIES = ("#5f6670", "#a8741a", "#0b6ea8", "#c4501b", "#0a8a6a", "#a8508c", "#4a9fd4", "#7a6a00")
+SERIES = ("#5f6670", "#a8741a", "#0b6ea8", "#c4501b", "#0a8a6a", "#a8508c", "#3f94c9", "#7a6a00")
 """Colours of the arms in the light: Okabe and Ito's palette (2008, safe for the colour-blind),
 darkened to stand at 3:1 or more against white. The first, a grey, is for the arm ``none``."""
 
 _DARK = ("#a3aab5", "#e6b450", "#5fb4e5", "#f0895a", "#3fc6a0", "#dd93c4", "#9fd3f5", "#d8cc5a")
-_GROUND = {"--rule-figure": ("#d5d8dc", "#3b4047"), "--paper": ("#fcfcfa", "#16181b")}
+_GROUND = {"--rule-figure": (RULE, "#3b4047"), "--paper": (PAPER, "#16181b")}
+_DARK_INK = "#e6e6e2"
+_SANS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
+SHARP = 192
+"""dots an inch of a drawing as PNG: two for each of a page's pixels"""
+
+
+class Drawing(str):
+    """A drawing as SVG markup for a page, with the same drawing in the light as PNG."""
+
+    __slots__ = ("png",)
+    png: bytes
+
+    def __new__(cls, markup: str, png: bytes) -> Drawing:
+        """Markup that brings its PNG along."""
+        drawing = super().__new__(cls, markup)
+        drawing.png = png
+        return drawing
 
 
 def theme(dark: bool) -> str:
@@ -37,34 +56,64 @@ def theme(dark: bool) -> str:
     return " ".join(parts)
 
 
-def render(figure: Figure, name: str, alt: str) -> str:
-    """Draw a figure as SVG markup for a page.
+def render(figure: Figure, name: str, alt: str) -> Drawing:
+    """Draw a figure as SVG markup for a page, and as PNG.
 
     Args:
         figure: the drawing, in the colours of this module alone.
         name: unique on the page; every id within the drawing begins with it.
         alt: what the figure shows, in words.
     """
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
     out = io.StringIO()
-    figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
+    # savefig would draw it twice, the first time for nothing
+    FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None})
     root = ET.fromstring(out.getvalue())
     _strip(root)
     for element in root.iter():
         _adapt(element, name)
     _describe(root, name, alt)
-    return _text(root)
+    return Drawing(_text(root), _png(figure, alt))
+
+
+def _png(figure: Figure, alt: str) -> bytes:
+    """A figure that has been laid out, drawn once more in the light."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    figure.set_layout_engine("none")
+    figure.set_dpi(SHARP)
+    figure.set_facecolor(PAPER)
+    out = io.BytesIO()
+    told = {"Software": None, "Description": alt}
+    FigureCanvasAgg(figure).print_png(out, metadata=told, pil_kwargs={"compress_level": 4})
+    return out.getvalue()
 
 
 def standalone(markup: str) -> str:
-    """The same drawing as a file of its own, light and dark."""
-    style = (
-        f"<style>svg {{ color: #1c1f23; {theme(dark=False)} }} "
-        "@media (prefers-color-scheme: dark) { svg { color: #e6e6e2; background: #16181b; "
-        f"{theme(dark=True)} }} }}</style>"
+    """The same drawing as a file of its own, in plain colours that a rule exchanges in the dark."""
+    plain = {f"--series-{index}": colour for index, colour in enumerate(SERIES)}
+    plain |= {name: pair[0] for name, pair in _GROUND.items()}
+    for name, colour in plain.items():
+        markup = markup.replace(f'"var({name})"', f'"{colour}"')
+    markup = markup.replace('"currentColor"', f'"{INK}"').replace(
+        '"var(--sans, sans-serif)"', f'"{_SANS}"'
     )
     opened = markup.replace("<svg ", f'<svg xmlns="{_SVG}" xmlns:xlink="{_XLINK}" ', 1)
     head, _, rest = opened.partition(">")
-    return f'<?xml version="1.0" encoding="utf-8"?>\n{head}>{style}{rest}\n'
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{head}><style>{_night()}</style>{rest}\n'
+
+
+def _night() -> str:
+    """The rules by which a drawing of its own turns dark."""
+    pairs = [*zip(SERIES, _DARK, strict=True), *_GROUND.values(), (INK, _DARK_INK)]
+    rules = [
+        f'[{what}="{light}"] {{ {what}: {dark}; }}'
+        for light, dark in pairs
+        for what in ("fill", "stroke")
+    ]
+    ground = f"svg {{ background: {_GROUND['--paper'][1]}; }}"
+    return f"@media (prefers-color-scheme: dark) {{ {ground} {' '.join(rules)} }}"
 
 
 def _strip(root: ET.Element) -> None:
@@ -73,7 +122,7 @@ def _strip(root: ET.Element) -> None:
         holds_style = any(part.tag == f"{{{_SVG}}}style" for part in child.iter())
         if child.tag == f"{{{_SVG}}}metadata" or holds_style:
             root.remove(child)
-    root.set("style", "stroke-linejoin: round; stroke-linecap: butt")
+    root.attrib |= {"stroke-linejoin": "round", "stroke-linecap": "butt"}
 
 
 def _adapt(element: ET.Element, name: str) -> None:
@@ -85,16 +134,22 @@ def _adapt(element: ET.Element, name: str) -> None:
         elif key == "clip-path":
             element.set(key, value.replace("url(#", f"url(#{name}-"))
         elif key == "style":
-            element.set(key, _style(value))
+            del element.attrib[key]
+            element.attrib |= dict(_looks(value))
 
 
-def _style(style: str) -> str:
-    style = re.sub(r"font-family:[^;]*", "font-family: var(--sans, sans-serif)", style)
-    style = style.replace(INK, "currentColor").replace(RULE, "var(--rule-figure)")
-    style = style.replace(PAPER, "var(--paper)")
-    for index, colour in enumerate(SERIES):
-        style = style.replace(colour, f"var(--series-{index})")
-    return style
+def _looks(style: str) -> list[tuple[str, str]]:
+    """The declarations of a style, in the page's colours and type."""
+    declared = [part.partition(":") for part in style.split(";") if part.strip()]
+    return [(key.strip(), _paged(key.strip(), value.strip())) for key, _, value in declared]
+
+
+def _paged(key: str, value: str) -> str:
+    if key == "font-family":
+        return "var(--sans, sans-serif)"
+    known = {INK: "currentColor", RULE: "var(--rule-figure)", PAPER: "var(--paper)"}
+    known |= {colour: f"var(--series-{index})" for index, colour in enumerate(SERIES)}
+    return known.get(value, value)
 
 
 def _describe(root: ET.Element, name: str, alt: str) -> None:
@@ -109,7 +164,7 @@ def _text(root: ET.Element) -> str:
     """Markup without namespace declarations, which HTML neither needs nor wants."""
     ET.register_namespace("", _SVG)
     ET.register_namespace("xlink", _XLINK)
-    text = ET.tostring(root, encoding="unicode")
+    text = re.sub(r">\s+<", "><", ET.tostring(root, encoding="unicode"))
     return re.sub(
         r'(<svg\b[^>]*?) xmlns(?::xlink)?="[^"]*"(?: xmlns(?::xlink)?="[^"]*")?',
         r"\1",
