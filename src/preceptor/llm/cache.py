@@ -106,10 +106,10 @@ class AnswerCache:
             PreceptorError: the disk is full, or the file is damaged or locked.
         """
         if isinstance(outcome, Answer):
-            text, seconds, failure = outcome.text, outcome.seconds, ""
+            text, failure = outcome.text, ""
         else:
-            text, seconds, failure = outcome.detail, 0.0, outcome.cause
-        tokens = (outcome.prompt_tokens, outcome.completion_tokens)
+            text, failure = outcome.detail, outcome.cause
+        seconds, tokens = outcome.seconds, (outcome.prompt_tokens, outcome.completion_tokens)
         row = (key, request_json, text, *tokens, seconds, failure)
         size = len(request_json.encode()) + len(text.encode()) + 2 * len(key)
         with self._told() as connection:
@@ -174,7 +174,7 @@ def _outcome(
     text: str, prompt_tokens: int, completion_tokens: int, seconds: float, failure: FailureCause
 ) -> Answer | Failure:
     if failure:
-        return Failure(failure, text, prompt_tokens, completion_tokens)
+        return Failure(failure, text, prompt_tokens, completion_tokens, seconds=seconds)
     return Answer(text, prompt_tokens, completion_tokens, seconds, cached=True)
 
 

@@ -62,6 +62,12 @@ class CachedTeacher(ABC):
         account = self._books.account
         return used.priced(account.price, account.full)
 
+    @property
+    def footprint(self) -> dict[str, Any]:
+        """What it takes on this machine while it runs: ``weights_bytes``, ``memory_bytes`` and
+        ``memory_of``; nothing where it does not run here, or that is not known."""
+        return {}
+
     def charge(self, account: Account) -> None:
         """Have calls counted in this account, and refused where its limit does not allow them."""
         self._books.account = account

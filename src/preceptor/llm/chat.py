@@ -78,6 +78,7 @@ class Failure:
         prompt_tokens: tokens that were paid all the same (a truncated answer), if told.
         completion_tokens: likewise.
         full_price: as of an answer.
+        seconds: time of the call, as of an answer; 0 where it is not known.
     """
 
     cause: FailureCause
@@ -85,6 +86,7 @@ class Failure:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     full_price: bool = False
+    seconds: float = field(default=0.0, compare=False)
 
 
 _COUNTS = (
@@ -210,6 +212,11 @@ class Teacher(Protocol):
     @property
     def usage(self) -> Usage:
         """What was asked of it so far; the difference of two is what came between them."""
+        ...
+
+    @property
+    def footprint(self) -> dict[str, Any]:
+        """What it takes on this machine while it runs; empty where that is not known."""
         ...
 
     def ask(self, requests: list[Request], label: str) -> list[Answer | Failure]:

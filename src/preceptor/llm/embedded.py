@@ -20,6 +20,7 @@ from preceptor.llm.requantise import RULE, fast_weights
 from preceptor.llm.served import ServedTeacher, Server
 from preceptor.llm.settings import EmbeddedSettings
 from preceptor.store.fingerprint import file_hash
+from preceptor.tune.memory import high_water
 
 # libgomp's threads spin for milliseconds when they wait for each other, which brings work to
 # nearly a standstill where other processes want the cores too. 1,000 turns are some 13 us.
@@ -66,6 +67,15 @@ class EmbeddedTeacher(ServedTeacher):
         self._settings = settings
         self._gguf = gguf
 
+    @property
+    def footprint(self) -> dict[str, Any]:
+        """The weights as they are served, and the most memory that the serving process had."""
+        if not isinstance(self._server, _Server):
+            return {}
+        stored = self._server.weights.stat().st_size
+        memory = high_water(self._server.pid)
+        return {"weights_bytes": stored, "memory_bytes": memory, "memory_of": "process"}
+
     def _start(self) -> Server:
         weights = fast_weights(self._gguf, self._model["weights"])
         return _Server(self._settings, weights, self.name)
@@ -76,7 +86,7 @@ class _Server:
 
     def __init__(self, settings: EmbeddedSettings, weights: Path, model: str) -> None:
         self.model = model
-        self._weights = weights
+        self.weights = weights
         self._log: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 - lives with the process
         self.key = secrets.token_urlsafe()
         told = {
@@ -96,6 +106,7 @@ class _Server:
             # Ctrl-C is ours to handle: the server shall end after its callers, not before.
             start_new_session=True,
         )
+        self.pid = self._process.pid
         self.address = self._started_with(told)
 
     def _started_with(self, told: dict[str, Any]) -> str:
@@ -136,7 +147,7 @@ class _Server:
         log = self._log.read().decode("utf-8", errors="replace").strip().splitlines()
         return TeacherError(
             what,
-            where=str(self._weights),
+            where=str(self.weights),
             found=f"exit code {self._process.returncode}; its log ends: " + "\n".join(log[-8:]),
             fix="try fewer slots or a smaller context if memory is short; otherwise check that"
             " this llama.cpp knows the model",

@@ -7,6 +7,7 @@ import gc
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
+from typing import Literal
 
 _GLIBC = "libc.so.6"
 _KEPT = 2**27
@@ -39,6 +40,13 @@ class PeakMemory:
             self._exact = False
         return self
 
+    @property
+    def of(self) -> Literal["gpu", "process"]:
+        """Whose memory it is: what torch allocated on the GPU, or this process."""
+        import torch
+
+        return "gpu" if torch.cuda.is_available() else "process"
+
     def look(self) -> None:
         """Take the present amount into account; cheap enough for every update."""
         import psutil
@@ -57,7 +65,7 @@ class PeakMemory:
         if torch.cuda.is_available():
             self.bytes = torch.cuda.max_memory_allocated()
         elif self._exact:
-            self.bytes = max(self.bytes, _high_water())
+            self.bytes = max(self.bytes, high_water() or 0)
 
 
 def release() -> None:
@@ -66,9 +74,14 @@ def release() -> None:
     A model whose parts refer to each other goes only when Python collects its garbage, and the
     C library keeps what was freed: without this the peak of one cell grew with every cell before.
     """
+    gc.collect()
+    trim()
+
+
+def trim() -> None:
+    """Give back what was freed; quicker than :func:`release`, which looks for garbage first."""
     import torch
 
-    gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     with suppress(OSError, AttributeError):  # another C library
@@ -88,7 +101,18 @@ def reuse_freed() -> None:
             ctypes.CDLL(_GLIBC).mallopt(number, value)
 
 
-def _high_water() -> int:
-    lines = Path("/proc/self/status").read_text("ascii").splitlines()
-    found = next((line for line in lines if line.startswith("VmHWM:")), "VmHWM: 0 kB")
-    return int(found.split()[1]) * 1024
+def high_water(process: int | None = None) -> int | None:
+    """The most resident memory that a process had since its start, or since it was reset.
+
+    Args:
+        process: its id; this process if not given.
+
+    Returns:
+        Bytes; None where the kernel does not tell (it is no Linux, or the process has ended).
+    """
+    try:
+        status = Path(f"/proc/{process or 'self'}/status").read_text("ascii")
+    except OSError:
+        return None
+    found = next((line for line in status.splitlines() if line.startswith("VmHWM:")), None)
+    return None if found is None else int(found.split()[1]) * 1024

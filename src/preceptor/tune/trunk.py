@@ -136,9 +136,10 @@ class Trunk:
     def _map(self, model: nn.Module) -> None:
         import torch
 
-        path = self._folder / "states.bin"
-        count = path.stat().st_size // _FLOAT
-        flat = torch.from_file(str(path), shared=False, size=count, dtype=torch.float32)
+        # Not the file's size: another process may be writing behind what is ours.
+        count = sum(tokens for _, tokens in self._index.values()) * _width(model)
+        path = str(self._folder / "states.bin")
+        flat = torch.from_file(path, shared=False, size=count, dtype=torch.float32)
         self._states = flat.view(-1, _width(model))
 
     @property

@@ -193,10 +193,12 @@ class Updater:
         from accelerate import Accelerator
         from torch.optim.lr_scheduler import LambdaLR
 
-        settings = self.forward.settings
+        # A rule that held this object would keep the optimiser's moments until Python finds the
+        # circle, long after training.
+        settings, updates = self.forward.settings, self.updates
         self.accelerator = Accelerator()
         self.optimizer = optimizer_for(self.forward.model, settings, self.learning_rate)
-        self.schedule = LambdaLR(self.optimizer, lambda done: rate(done, self.updates, settings))
+        self.schedule = LambdaLR(self.optimizer, lambda done: rate(done, updates, settings))
 
     def update(self, number: int, batches: Sequence[Sequence[Row]]) -> Step:
         """Accumulate the gradient of some batches and move the weights once."""

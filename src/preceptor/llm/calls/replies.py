@@ -75,11 +75,11 @@ def read_completion(body: str, seconds: float) -> Answer | Failure:
     if not isinstance(text, str):
         return Failure("malformed", shown(body), *paid)
     if finish == "length":
-        return Failure("truncated", text, *paid)
+        return Failure("truncated", text, *paid, seconds=seconds)
     if finish == "content_filter" or refusal:
-        return Failure("refused", str(refusal or text), *paid)
+        return Failure("refused", str(refusal or text), *paid, seconds=seconds)
     if not text.strip():
-        return Failure("empty", f"finish_reason: {finish}", *paid)
+        return Failure("empty", f"finish_reason: {finish}", *paid, seconds=seconds)
     return Answer(text, *paid, seconds=seconds, cached=False)
 
 
