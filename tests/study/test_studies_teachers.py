@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import subprocess
@@ -156,6 +157,15 @@ def arm(here: Path, name: str) -> dict[str, Any]:
     return found
 
 
+def assert_laid_out(cli: Cli, here: Path, name: str, filled: int) -> None:
+    """The paper's form has so many rows with numbers."""
+    assert cli("report", here / "run", "--paper", name) == 0
+    with (here / f"run/report/papers/{name}.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    numbers = [row.get("bleu") or row.get("accuracy") for row in rows]
+    assert len(list(filter(None, numbers))) == filled
+
+
 def test_figure_6_in_miniature(here: Path, models: Path, cli: Cli) -> None:
     results = run(
         cli,
@@ -183,6 +193,7 @@ def test_figure_6_in_miniature(here: Path, models: Path, cli: Cli) -> None:
     page = (here / "run/report/index.html").read_text("utf-8")
     assert "How much of the way to true labels" in page
     assert "amber" not in page, "publish_texts: false"
+    assert_laid_out(cli, here, "teachers.figure6", len(results["arms"]))
 
 
 def test_webnlg_in_miniature(here: Path, models: Path, cli: Cli) -> None:
@@ -223,3 +234,4 @@ def test_webnlg_in_miniature(here: Path, models: Path, cli: Cli) -> None:
     page = (here / "run/report/index.html").read_text("utf-8")
     assert "against the number of rows beside 12 human ones" in page
     assert "jetty" not in page, "publish_texts: false"
+    assert_laid_out(cli, here, "teachers.figure5", len(results["arms"]) - 1)  # no row of mix
