@@ -15,6 +15,7 @@ import torch
 from fixtures_models import saved, tiny_decoder
 from preceptor.errors import WeightsError
 from preceptor.models.decoder import load_decoder
+from preceptor.models.licence import Licence, licence_of
 from preceptor.models.weights import resolve
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -94,6 +95,7 @@ def test_a_model_is_fetched_once_and_found_again_offline(
     made = tiny_decoder()
     saved(made, hub / "whole")
     (hub / "whole" / "pytorch_model.bin").write_bytes(b"pickle")
+    (hub / "whole" / "README.md").write_text("---\nlicense: mit\n---\n")
     weights = resolve("org/whole")
     assert weights.identity() == {"hub": "org/whole", "commit": COMMIT}
     model, _ = load_decoder(weights)
@@ -101,6 +103,8 @@ def test_a_model_is_fetched_once_and_found_again_offline(
     assert not list((hub / "cache").rglob("*.bin"))
     monkeypatch.setattr(hub_constants, "HF_HUB_OFFLINE", True)
     assert resolve(f"org/whole@{COMMIT}").folder == weights.folder
+    assert licence_of(weights.pinned()) == Licence("mit", "README.md")
+    assert licence_of(resolve("org/other")).told_by == "no README.md of org/other was fetched"
 
 
 def test_pickle_alone_is_refused(hub: Path) -> None:

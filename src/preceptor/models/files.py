@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from preceptor.store.atomic import write_text
 from preceptor.store.cache import cache_folder
@@ -48,10 +50,31 @@ def quantization(path: Path) -> str:
 
 
 def _read_quantization(path: Path) -> str:
-    from gguf import GGUFReader, LlamaFileType
+    from gguf import LlamaFileType
 
-    field = GGUFReader(path).get_field("general.file_type")
-    if field is None:
+    number = _header(path, path.stat().st_mtime_ns).get("file_type")
+    if number is None:
         return "unknown"
-    name: str = LlamaFileType(field.contents()).name
+    name: str = LlamaFileType(number).name
     return name.removeprefix("MOSTLY_").removeprefix("ALL_")
+
+
+def gguf_licence(path: Path) -> str:
+    """The licence that a GGUF file's header names; empty for none."""
+    return remembered(
+        path, "licence", lambda file: str(_header(file, file.stat().st_mtime_ns).get("license", ""))
+    )
+
+
+@lru_cache(maxsize=4)
+def _header(path: Path, stamp: int) -> dict[str, Any]:
+    """What a GGUF file says of itself in general; reading it takes two seconds."""
+    from gguf import GGUFReader
+
+    fields = GGUFReader(path).fields.items()
+    general = "general."
+    return {
+        key.removeprefix(general): field.contents()
+        for key, field in fields
+        if key.startswith(general)
+    }

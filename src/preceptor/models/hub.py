@@ -12,7 +12,8 @@ from pathlib import Path
 
 from preceptor.errors import WeightsError
 
-_SMALL = ["*.json", "*.txt", "*.model", "*.jinja"]
+_SMALL = ["*.json", "*.txt", "*.model", "*.jinja", "README.md"]
+"""the last is the model's card, which tells its licence"""
 _ALL = [*_SMALL, "*.safetensors"]
 _PICKLES = "pytorch_model*.bin"
 _OTHER_PICKLES = "*.pt"

@@ -48,7 +48,7 @@ def save(
         folder: where to; appears whole, and replaces what was there.
         weights: what the student was loaded from.
     """
-    kind, base, form = student_kind(model), weights.pinned(), _form(model, weights)
+    kind, base, form = student_kind(model), weights.pinned(), form_of(model, weights)
     record = {
         "kind": kind,
         "labels": list(model.config.id2label.values()) if kind == "encoder" else None,
@@ -65,7 +65,8 @@ def save(
         write_json(draft / BASE, record)
 
 
-def _form(model: PreTrainedModel, weights: Weights) -> Form:
+def form_of(model: PreTrainedModel, weights: Weights) -> Form:
+    """What :func:`save` writes of a model that was tuned from these weights."""
     if hasattr(model, "peft_config"):
         return "adapter"
     if weights.parts:

