@@ -46,7 +46,20 @@ def test_the_study_file_is_typed_without_anything_heavy() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["run", "plan", "preview", "init", "schema", "score", "predict", "report", "inspect"]
+    "command",
+    [
+        "run",
+        "plan",
+        "preview",
+        "init",
+        "schema",
+        "score",
+        "predict",
+        "report",
+        "inspect",
+        "compare",
+        "verify",
+    ],
 )
 def test_every_command_explains_itself(command: str) -> None:
     done = subprocess.run([PROGRAM, command, "--help"], capture_output=True, text=True, check=True)

@@ -257,6 +257,12 @@ def test_the_tour_of_the_readme(tmp_path: Path) -> None:
     assert json.loads(told[-1])["prediction"] in KINDS
     assert (tmp_path / "runs/first/report/index.html").is_file()
     assert os.listdir(tmp_path / "runs/first/arms")
+    evidence = [line for line in commands() if re.search(r"runs/raw|--jobs|verify", line)]
+    assert [line.split()[1] for line in evidence] == ["run", "run", "compare", "verify"]
+    told = [execute(line, tmp_path) for line in evidence]
+    assert "there already" in told[0]
+    assert "curation.near" in told[2]
+    assert "DIFFERS" not in told[3]
 
 
 @pytest.mark.slow

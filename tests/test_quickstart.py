@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from preceptor.cli import app
 from preceptor.data.files import locate
 from preceptor.store.tables import read_rows
 
@@ -38,15 +40,18 @@ def scores(results: dict[str, Any], student: str) -> dict[str, float]:
 
 
 def test_forty_messages_beat_the_majority(tmp_path: Path) -> None:
-    """The demo's `none` arm on one seed, the real MiniLM."""
-    results = run(
-        STUDIES / "quickstart.yaml",
-        tmp_path / "run",
+    """The demo's `none` arm on one seed, the real MiniLM; in this process, which has its torch."""
+    sets = (
         "seeds=[0]",
         "arms={none: none}",
         "students={minilm: {kind: encoder, weights: minilm, method: {name: full, "
         "learning_rate: 3.0e-4}, fit: {batch_rows: 8}}}",
     )
+    overrides = [part for value in sets for part in ("--set", value)]
+    study, out = STUDIES / "quickstart.yaml", tmp_path / "run"
+    ended = CliRunner().invoke(app, ["run", str(study), "--out", str(out), *overrides])
+    assert ended.exit_code == 0, ended.output
+    results = json.loads((out / "results.json").read_text())
     majority = results["baselines"][0]["metrics"]["macro_f1"]
     assert results["baselines"][0]["name"] == "majority"
     assert scores(results, "minilm")["none"] > majority + 0.2

@@ -62,14 +62,14 @@ Sets = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else")]
 
 
-def _open(study: Path, sets: list[str] | None, out: Path | None) -> Plan:
+def _open(study: Path, sets: list[str] | None, out: Path | None, jobs: int = 1) -> Plan:
     from preceptor.study.file import load_study
     from preceptor.study.plan import Plan
 
     loaded = load_study(study, sets or ())
     folder = out or Path("runs") / loaded.name
     command = shlex.join(["preceptor", *sys.argv[1:]])
-    return Plan(loaded, study.resolve().parent, folder, command, study)
+    return Plan(loaded, study.resolve().parent, folder, command, study, jobs)
 
 
 def _say(line: str) -> None:
@@ -86,19 +86,29 @@ def run(
         bool,
         typer.Option(help="make parts anew that were made from other settings, and all below"),
     ] = False,
+    jobs: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="train so many students at a time, each in a process of its own with its share of"
+            " the cores (OMP_NUM_THREADS sets how many) and, of several GPUs, with one",
+        ),
+    ] = 1,
     sets: Sets = None,
 ) -> None:
     """Run a study, or continue it: finished parts are never made again.
 
     Makes the arms (calling the teacher), trains and scores every cell, and writes
-    OUT/results.json and OUT/report/index.html. Under `accelerate launch -m preceptor run` the
-    processes share every update of the training, with the losses of one.
+    OUT/results.json and OUT/report/index.html. A cell that fails is told and does not stop the
+    rest. Under `accelerate launch -m preceptor run` the processes share every update of the
+    training, with the losses of one.
     """
-    plan = _open(study, sets, out)
+    plan = _open(study, sets, out, jobs)
     from preceptor.study import processes
     from preceptor.study.cells import share_training
     from preceptor.study.run import run as run_study
 
+    processes.refuse_jobs(jobs)
     if not processes.is_first():
         processes.follow(partial(share_training, plan))
         return
@@ -230,12 +240,130 @@ def predict(
 
 @app.command()
 def report(
-    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="the run folder")],
+    run_folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="[RUN]", help="the run folder", show_default=False),
+    ] = None,
+    paper: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="lay the run out as this table or figure of a paper (drllama.table3), the paper's"
+            " own numbers beside; `list` shows all",
+        ),
+    ] = None,
+    renamed: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--as",
+            metavar="OURS=PAPERS",
+            help="with --paper: a name of the run that stands for one of the paper's study"
+            " (smollm2=biogpt-large)",
+        ),
+    ] = None,
 ) -> None:
-    """Write a run's report anew from its results."""
+    """Write a run's report anew from its results, or lay the run out as a paper has it.
+
+    With --paper NAME the table is printed and written to RUN/report/papers as Markdown, CSV,
+    LaTeX and HTML, figures as SVG and PNG; the report itself stays as it is.
+    """
+    if paper == "list":
+        _list_papers()
+        return
+    if run_folder is None:
+        raise PreceptorError("which run?", expected="preceptor report RUN", fix="name its folder")
+    if renamed and paper is None:
+        raise PreceptorError("--as goes with --paper", fix="preceptor report RUN --paper NAME")
+    if paper is not None:
+        _lay_out(run_folder, paper, renamed or [])
+        return
+    from preceptor.report.cards import write_cards
     from preceptor.report.page import write_report
 
     typer.echo(f"report: {write_report(run_folder)}")
+    for problem in write_cards(run_folder):
+        _say(problem)
+
+
+def _list_papers() -> None:
+    from preceptor.report.papers import ABSENT, EXHIBITS
+    from preceptor.report.papers.terminal import print_list
+
+    print_list(Console(highlight=False), EXHIBITS.values(), ABSENT)
+
+
+def _lay_out(run_folder: Path, paper: str, renamed: list[str]) -> None:
+    from preceptor.report.papers import exhibit
+    from preceptor.report.papers.layout import lay_out
+    from preceptor.report.papers.terminal import print_layout
+    from preceptor.report.papers.written import write_layout
+
+    layout = lay_out(run_folder, exhibit(paper), renamed)
+    print_layout(Console(highlight=False), layout)
+    for path in write_layout(run_folder, layout):
+        typer.echo(f"wrote {path}")
+
+
+@app.command()
+def verify(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="the run folder")],
+    cell: Annotated[
+        str | None, typer.Option(help="the cell to make again [default: the quickest]")
+    ] = None,
+    rerun: Annotated[bool, typer.Option(help="whether to make a cell again")] = True,
+    base: Annotated[
+        Path | None,
+        typer.Option(help="the folder that the study's paths start from [default: as it was]"),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Check a run: data, parts, scores and tables from disk, and one cell made again.
+
+    The cell is trained and scored in a folder that is thrown away, with as many threads as in the
+    run, and its predictions are compared byte for byte. Ends with 1 where something differs.
+    """
+    from preceptor.study import verify as verifying
+
+    found = verifying.verify(run_folder, verifying.Wanted(cell, rerun, base), _say)
+    if as_json:
+        typer.echo(verifying.as_json(found))
+    else:
+        Console().print(verifying.table(found))
+    if not all(one.same is not False for one in found):
+        raise typer.Exit(1)
+
+
+@app.command()
+def compare(
+    run_folders: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RUN RUN...", help="run folders; the others are held against the first"
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="write compare.html and its tables there", show_default=False),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Set runs side by side: what changed between them, and whether it helped.
+
+    Arms of the same name are compared where students were tested on the very same items, paired by
+    seed and item, with intervals; what is not the same is shown, but never compared.
+    """
+    from preceptor.report.versus.page import write_page
+    from preceptor.study.versus import compare as compare_runs
+    from preceptor.study.versus.terminal import show
+
+    found = compare_runs(run_folders)
+    page = None if out is None else write_page(found, out)
+    if as_json:
+        typer.echo(json.dumps(found.as_json(), indent=2))
+    else:
+        show(found)
+    if page is not None:
+        _say(f"report: {page}")
 
 
 @app.command("inspect")
@@ -398,14 +526,23 @@ def export(
 ) -> None:
     """Write a tuned student as a whole model that from_pretrained loads, adapters merged."""
     from preceptor.models.save import export as export_model
+    from preceptor.report.cards import write_model_card
     from preceptor.study.predict import find_student
 
-    export_model(find_student(run_folder, cell)[0], out)
+    folder, _ = find_student(run_folder, cell)
+    export_model(folder, out)
+    write_model_card(run_folder, folder.parent.relative_to(run_folder / "cells").as_posix(), out)
     typer.echo(f"wrote {out}")
+
+
+_NO_TELEMETRY = {"HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1", "WANDB_ERROR_REPORTING": "0"}
 
 
 def main() -> None:
     """The entry point."""
+    # Libraries that count their users read these when they are imported; a user's setting wins.
+    for name, value in _NO_TELEMETRY.items():
+        os.environ.setdefault(name, value)
     # Beside other work, threads of libgomp that spin while they wait made training 6 times as
     # slow (measured); read when torch loads libgomp, and a user's own setting wins.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")

@@ -147,9 +147,9 @@ def test_arms_are_compared_in_pairs(metric):
         )
         for one in (texts, worse)
     )
-    assert paired_difference(good, bad).verdict == "better"
-    assert paired_difference(bad, good).verdict == "worse"
-    assert paired_difference(good, good).verdict == "no evidence"
+    assert paired_difference(good, bad).verdict() == "better"
+    assert paired_difference(bad, good).verdict() == "worse"
+    assert paired_difference(good, good).verdict() == "no evidence"
 
 
 def test_what_cannot_be_held_is_refused():

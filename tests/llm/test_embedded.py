@@ -59,6 +59,15 @@ def test_it_answers_from_what_it_knows(teacher: EmbeddedTeacher) -> None:
     assert answer.completion_tokens > 0
 
 
+def test_its_size_and_memory_are_those_of_its_server(teacher: EmbeddedTeacher, fast: Path) -> None:
+    assert EmbeddedTeacher(SETTINGS, teacher._gguf, teacher._cache).footprint == {}
+    teacher.ask([ask_for(CAPITAL)], "asking")
+    (server,) = psutil.Process().children()
+    found = teacher.footprint
+    assert found["weights_bytes"] == fast.stat().st_size
+    assert found["memory_bytes"] >= server.memory_info().rss > 0
+
+
 def test_its_failures_are_typed(teacher: EmbeddedTeacher) -> None:
     requests = [ask_for("word " * 400), ask_for("Count from one to one hundred.", max_tokens=3)]
     too_long, truncated = teacher.ask(requests, "asking")

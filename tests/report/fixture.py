@@ -13,7 +13,10 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+from scipy.stats import t
+
 from preceptor.data.example import Example, Origin, to_row, write_examples
+from preceptor.evaluate.statistics import holm
 from preceptor.store.atomic import write_json, write_text
 from preceptor.store.tables import write_rows
 
@@ -25,7 +28,7 @@ CREATED = [(item["label"], item["text"]) for item in TEXTS["created"]]
 VERDICTS = ("verdict", "filter", "reason", "detail", "figures", "raw")
 FILTER = {"duplicate": "duplicates", "contamination": "contamination", "unparseable": "parse"}
 EXAMPLE = ("id", "inputs", "target", "references", "extra", "teacher", "operation", "parents")
-SKILL = {"none": 0.60, "repeat": 0.61, "rewrite": 0.70, "create": 0.52, "combined": 0.63}
+SKILL = {"none": 0.60, "repeat": 0.61, "rewrite": 0.86, "create": 0.52, "combined": 0.63}
 OPERATION = {"none": "none", "repeat": "repeat", "combined": "mix"}
 TRUNK = {"blocks": 29, "bytes": 88_473_600, "narrow": True, "seconds": 31.0, "dropout_off": False}
 UNFIT = "the example is longer than the student's max_length"
@@ -355,10 +358,35 @@ def _statistics(cells: list[dict[str, Any]]) -> tuple[list[Any], list[Any]]:
 
 def _compared(pairs: list[float]) -> dict[str, Any]:
     mean, low, high = _interval(pairs, 0.012)
-    verdict = "better" if low > 0 else "worse" if high < 0 else "no evidence"
-    numbers = {"difference": mean, "low": low, "high": high, "seeds": len(pairs), "items": 160}
-    scope = "seeds and items" if len(pairs) > 1 else "items only (one seed)"
-    return numbers | {"verdict": verdict, "scope": scope}
+    half, single = high - mean, len(pairs) == 1
+    p = float(2 * t.sf(abs(mean) / half * 2.78, 4))
+    return {
+        "difference": mean,
+        "low": low,
+        "high": high,
+        "seeds": len(pairs),
+        "items": 160,
+        "scope": "items only (one seed)" if single else "seeds and items",
+        "p": p,
+        "effect": mean / half,
+        "detectable": 1.5 * half,
+        "seeds_needed": None if single else 7,
+        "items_needed": 1200,
+        "mcnemar_p": p if single else None,
+    }
+
+
+def _judged(found: list[dict[str, Any]], *family: str) -> list[dict[str, Any]]:
+    """With p-values corrected within families, and the verdicts that follow."""
+    families: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for one in found:
+        families.setdefault(tuple(one[name] for name in family), []).append(one)
+    for facts in families.values():
+        for one, p in zip(facts, holm([fact["p"] for fact in facts]), strict=True):
+            better = "better" if one["difference"] > 0 else "worse"
+            one |= {"p_holm": p, "family": len(facts)}
+            one["verdict"] = better if p < 0.05 else "no evidence"
+    return found
 
 
 def _method_comparisons(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -416,7 +444,8 @@ def _data() -> dict[str, Any]:
 
 
 def _results(cells: list[dict[str, Any]], arms: dict[str, Any]) -> dict[str, Any]:
-    scores, comparisons = _statistics(cells)
+    scores, found = _statistics(cells)
+    comparisons = _judged(found, "against", "metric")
     best = max(
         (cell for cell in cells if cell["kind"] == "encoder"),
         key=lambda cell: cell["splits"]["validation"]["classifier"]["macro_f1"],
@@ -458,7 +487,7 @@ def _results(cells: list[dict[str, Any]], arms: dict[str, Any]) -> dict[str, Any
         "cells": cells,
         "failed": [],
         "comparisons": comparisons,
-        "method_comparisons": _method_comparisons(cells),
+        "method_comparisons": _judged(_method_comparisons(cells), "metric"),
         "scores": scores,
         "best": best["id"],
     }

@@ -3,7 +3,8 @@
 import pytest
 
 from preceptor.report import numbers
-from preceptor.report.blocks import Column, Row, Table, Value, to_csv, words
+from preceptor.report.blocks import Column, Row, Table, Value, words
+from preceptor.report.formats import to_csv
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """The page as a whole: what a browser would do with it, and whether its numbers are right."""
 
+import base64
 import csv
+import hashlib
 import itertools
 import json
 import re
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 from sklearn.metrics import precision_recall_fscore_support
 
+from preceptor import report
 from preceptor.errors import DataError, StaleRunError
 from preceptor.report.page import write_report
 from preceptor.store.tables import read_rows
@@ -27,17 +30,52 @@ def results_of(run: Path) -> dict:
 
 def test_nothing_leaves_the_page(page: Page) -> None:
     tags = {element.tag for element in page.elements}
-    assert not tags & {"script", "iframe", "object", "embed", "img", "base", "form", "video"}
+    assert not tags & {"iframe", "object", "embed", "img", "base", "form", "video"}
     for element in page.elements:
         for name, value in element.attributes.items():
             assert not name.startswith("on"), (element.tag, name)
+            assert name != "style", element.tag
             if name in ("href", "src", "xlink:href", "srcset", "data", "action"):
                 assert value.startswith("#") or value == "data:,", (element.tag, name, value)
     assert re.findall(r"url\((?!#)", page.source) == []
     assert "@import" not in page.source
-    assert "//" not in page.source.replace("</", "")
-    policy = [e.attributes for e in page.elements if e.attributes.get("http-equiv")]
-    assert policy[0]["content"].startswith("default-src 'none'")
+    assert "//" not in re.sub(r"<script>.*</script>", "", page.source, flags=re.S).replace("</", "")
+
+
+def test_only_its_own_style_and_script_may_act(page: Page) -> None:
+    """By their hashes: whatever a text brought in would be refused."""
+    (policy,) = [e.attributes for e in page.elements if e.attributes.get("http-equiv")]
+    allowed = dict(part.strip().split(" ", 1) for part in policy["content"].split(";"))
+    assert allowed["default-src"] == allowed["base-uri"] == allowed["form-action"] == "'none'"
+    for tag, rule in (("script", "script-src"), ("style", "style-src")):
+        (element,) = page.root.all(tag)
+        (text,) = element.children
+        assert isinstance(text, str)
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert allowed[rule] == f"'sha256-{digest}'"
+    assert text_of_script(page) == (Path(report.__file__).parent / "page.js").read_text("utf-8")
+    assert set(allowed) == {
+        *("default-src", "style-src", "script-src"),
+        *("img-src", "base-uri", "form-action"),
+    }
+
+
+def text_of_script(page: Page) -> str:
+    (text,) = page.root.all("script")[0].children
+    assert isinstance(text, str)
+    return text
+
+
+def test_without_its_script_the_page_shows_all_samples(page: Page) -> None:
+    hidden = [e for e in page.elements if "hidden" in e.attributes]
+    assert [e.attributes["id"] for e in hidden] == ["finder"]
+    samples = [e.attributes for e in page.elements if "data-sample" in e.attributes]
+    assert {one["data-verdict"] for one in samples} == {"kept", "rejected"}
+    assert {one["data-arm"] for one in samples} == {"rewrite", "create"}
+    for name, key in (("finder-arm", "data-arm"), ("finder-label", "data-label")):
+        (select,) = [e for e in page.elements if e.attributes.get("id") == name]
+        options = {one.attributes["value"] for one in select.all("option")}
+        assert options == {"", *(one[key] for one in samples)}
 
 
 def test_headings_descend_one_level_at_a_time(page: Page) -> None:
@@ -187,16 +225,19 @@ def test_the_page_says_what_it_must(page: Page) -> None:
 
 
 def test_figures_and_tables_lie_beside_the_page(run: Path, page: Page) -> None:
-    drawn = sorted(path.stem for path in (run / "report/figures").glob("*.svg"))
-    assert drawn == sorted(
-        figure.attributes["id"].removeprefix("figure-") for figure in page.root.all("figure")
-    )
+    for ending in ("svg", "png"):
+        drawn = sorted(path.stem for path in (run / "report/figures").glob(f"*.{ending}"))
+        assert drawn == sorted(
+            figure.attributes["id"].removeprefix("figure-") for figure in page.root.all("figure")
+        )
     for name in drawn:
         text = (run / f"report/figures/{name}.svg").read_text("utf-8")
         root = ET.fromstring(text)
         assert root.tag == "{http://www.w3.org/2000/svg}svg"
-        used = set(re.findall(r"var\((--[\w-]+)", text))
-        assert used - {"--sans"} <= set(re.findall(r"(--[\w-]+):", text))
+        assert "var(" not in text
+    written = {path.name for path in (run / "report/tables").iterdir()}
+    names = {name.partition(".")[0] for name in written}
+    assert written == {f"{name}.{ending}" for name in names for ending in ("csv", "md", "tex")}
     with (run / "report/tables/arms.csv").open() as file:
         rows = list(csv.DictReader(file))
     score = next(s for s in results_of(run)["scores"] if s["arm"] == "create")
@@ -213,21 +254,32 @@ def test_a_second_report_is_the_same_byte_for_byte(run: Path, page: Page) -> Non
     assert list(run.glob(".unfinished-*")) == []
 
 
-def test_texts_from_models_stay_text(tmp_path: Path) -> None:
-    evil = "\"><img src=x onerror=alert(1)><script>alert(2)</script>'&"
-    run = build(tmp_path / "run")
+EVIL = (
+    '"><img src=x onerror=alert(1)></style></script><script>hacked = 1</script>'
+    "<svg onload=alert(2)>'&<!--{{ 7 * 7 }}]]>"
+)
+
+
+def hostile(run: Path) -> Path:
+    """A run in which every text of data and models is markup."""
+    build(run)
     text = (run / "results.json").read_text("utf-8")
-    swapped = json.loads(text.replace("combined", json.dumps(evil)[1:-1]))
-    swapped |= {"description": evil, "study": evil, "limits": [evil]}
-    swapped["failed"] = [{"id": evil, "error": evil}]
-    swapped["task"]["labels"] = [evil, *LABELS[1:]]
+    swapped = json.loads(text.replace("combined", json.dumps(EVIL)[1:-1]))
+    swapped |= {"description": EVIL, "study": EVIL, "limits": [EVIL]}
+    swapped["failed"] = [{"id": EVIL, "error": EVIL}]
+    swapped["task"]["labels"] = [EVIL, *LABELS[1:]]
     (run / "results.json").write_text(json.dumps(swapped), "utf-8")
-    (run / "study.yaml").write_text(evil, "utf-8")
-    _poison(run / "arms/rewrite/seed-0/made.parquet", evil)
-    _poison(run / "data/examples.parquet", evil)
-    page = Page.read(write_report(run))
-    assert page.text().count(evil) > 20
+    (run / "study.yaml").write_text(EVIL, "utf-8")
+    _poison(run / "arms/rewrite/seed-0/made.parquet", EVIL)
+    _poison(run / "data/examples.parquet", EVIL)
+    return run
+
+
+def test_texts_from_models_stay_text(tmp_path: Path) -> None:
+    page = Page.read(write_report(hostile(tmp_path / "run")))
+    assert page.text().count(EVIL) > 20
     test_nothing_leaves_the_page(page)
+    test_only_its_own_style_and_script_may_act(page)
     test_ids_are_unique_and_references_hold(page)
 
 
@@ -254,9 +306,9 @@ def test_texts_are_withheld_where_the_study_asks_for_it(tmp_path: Path) -> None:
     text = Page.read(write_report(run)).text()
     assert "texts of this data are not shown" in text
     assert "too long" in text
-    written = [p.read_text("utf-8") for p in (run / "report").rglob("*") if p.is_file()]
-    for _, original, rewritten in MESSAGES:
-        assert not any(original in t or rewritten in t for t in written)
+    written = [path.read_bytes() for path in (run / "report").rglob("*") if path.is_file()]
+    for _, *texts in MESSAGES:
+        assert not any(one.encode() in content for content in written for one in texts)
 
 
 def strip(run: Path, *names: str) -> Path:
@@ -332,9 +384,10 @@ def test_settings_are_told_with_their_choice(tmp_path: Path) -> None:
     ("content", "error", "words"),
     [
         (None, DataError, "holds no results"),
-        ("{", DataError, "cannot be read"),
-        ('{"format": 2, "study": "x"}', StaleRunError, "another format"),
-        ('{"format": 1, "study": "x", "cells": [{"id": 3}]}', DataError, "cells.0"),
+        ('{"format": 1, "study": "x", "cells": [{"id', DataError, "put together anew"),
+        ('{"format": 2, "study": "x", "cells": 3}', StaleRunError, "a newer version of Preceptor"),
+        ('{"format": 0, "study": "x"}', StaleRunError, "the version of Preceptor that made"),
+        ('{"format": 1, "study": 3, "cells": []}', DataError, "study"),
         ("[]", DataError, "damaged"),
     ],
 )

@@ -189,7 +189,7 @@ def test_annotated_texts_show_both_labels(taught: Path, tmp_path: Path) -> None:
     )
     text = page_of(tmp_path, found).text()
     assert f"Text of the pool, {text_id} {LABELS[5]} Annotate, seed 0 {LABELS[0]}" in text
-    assert f"label: {LABELS[1]}" in text
+    assert f"Annotate, seed 0 {LABELS[1]}" in text
     assert "the teacher wrote nothing" not in text
 
 

@@ -113,12 +113,12 @@ def test_differences_have_the_untuned_student_on_the_right(
     (fact,) = (
         f
         for f in results["method_comparisons"]
-        if (f["student"], f["against"], f["metric"]) == ("lora", "asis", "perplexity")
+        if (f["student"], f["against"], f["metric"]) == ("unfrozen", "asis", "perplexity")
     )
     assert fact["difference"] < 0, "the untuned student comes last in this study"
     assert fact["verdict"] == "better"
     expected = f"{shown(fact['difference'])} ▲ {shown(fact['low'])} to {shown(fact['high'])}"
-    assert found["lora", "asis"] == expected
+    assert found["unfrozen", "asis"] == expected
 
 
 def test_the_verdict_is_on_the_students_and_follows_the_direction(
@@ -131,7 +131,7 @@ def test_the_verdict_is_on_the_students_and_follows_the_direction(
     order = sorted(means, key=means.__getitem__)
     told = ", ".join(f"{student} {shown(means[student])}" for student in order)
     assert f"By perplexity (lower is better), the best first: {told}." in text
-    assert re.search(r"lora : better than asis by \d", text)
+    assert re.search(r"unfrozen : better than asis by \d", text)
 
 
 def test_bars_curves_and_looks_are_drawn(run: Path, page: Page, results: dict[str, Any]) -> None:

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from preceptor.report.figures import differences_figure
 from preceptor.report.findings import data_notes, limits, shown
+from preceptor.report.forest import forest_figures
 from preceptor.report.results import Results
 from preceptor.report.scores import Comparison
 from preceptor.report.tables import arms_table, budget_words, score_of
@@ -101,8 +101,7 @@ def test_a_comparison_in_words(given: dict[str, Any], words: str) -> None:
 )
 def test_the_axis_of_differences_points_the_right_way(metric: str, kind: str, ends: str) -> None:
     given = results(fact("rewrite", -0.05, 0.02, metric=metric), task={"kind": kind})
-    drawn = differences_figure(given, GROUP, "name")
-    assert drawn
+    (drawn,) = forest_figures(given)
     assert ends in drawn.svg
 
 

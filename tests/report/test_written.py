@@ -30,6 +30,9 @@ WRITTEN = (
     STUDY.replace('input: "{{ question }}"', 'input: "{{ question }}", score_by: [generation]')
     .replace("arms: {none: none}", "arms: {none: none, repeat: repeat}")
     .replace("fit: {max_length: 120}}", "fit: {max_length: 120}, arms: [none], max_new_tokens: 4}")
+    .replace("validate_every: 2}", "validate_every: 2}\n    max_new_tokens: 12")
+    .replace("layout: packed}", "layout: packed}\n    max_new_tokens: 12")
+    .replace("alpha: [4, 8, 16]", "alpha: [4, 8]")
 )
 
 

@@ -20,12 +20,13 @@ SMALL = (
     "--set", "baselines.teacher=[]",
     "--set", "seeds=1",
 )  # fmt: skip
+BOTH = ("--set", "students.bert.arms=[rewrite,create]")
 
 
 def test_a_run_stops_at_its_limit_and_continues_when_it_is_raised(
     place: Place, cli: Cli, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = ("run", place.study, "--out", "run", *PRICE)
+    run = ("run", place.study, "--out", "run", *PRICE, *SMALL, *BOTH)
     assert cli(*run, "--set", "teachers.echo.limit={calls: 12}") == 2
     told = capsys.readouterr().err
     assert "teachers.echo.limit.calls" in told
@@ -52,13 +53,13 @@ def test_a_limit_of_cost_without_a_price_is_refused_before_anything(
 
 
 def test_other_settings_of_curation_pay_nothing_again(place: Place, cli: Cli) -> None:
-    assert cli("run", place.study, "--out", "run", *SMALL) == 0
+    assert cli("run", place.study, "--out", "run", *SMALL, *BOTH) == 0
     calls = place.server.calls
     assert calls > 18, "some were rejected, and made anew"
     other = ("--set", "curation.meta=false", "--set", "curation.duplicates=false")
-    assert cli("run", place.study, "--out", "run", *SMALL, *other, "--redo") == 0
+    assert cli("run", place.study, "--out", "run", *SMALL, *BOTH, *other, "--redo") == 0
     assert place.server.calls == calls
-    assert cli("run", place.study, "--out", "fresh", *SMALL, *other) == 0
+    assert cli("run", place.study, "--out", "fresh", *SMALL, *BOTH, *other) == 0
     assert place.server.calls == calls
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
@@ -47,6 +48,24 @@ def files_below(folder: Path) -> dict[str, bytes]:
     return kept
 
 
+MEASURED = {"cost", "environment", "serving", "teacher", "training"}
+"""tables of time, memory, money paid by now, and of the machine"""
+
+
+def tables_below(run: Path) -> dict[str, Any]:
+    """The report's tables, but for what was measured of time and memory."""
+    found: dict[str, Any] = {
+        path.stem: path.read_bytes()
+        for path in sorted(run.glob("report/tables/*.csv"))
+        if path.stem.rstrip("-0123456789") not in MEASURED
+    }
+    assert {"arms", "comparisons", "confusion", "methods", "settings"} <= set(found)
+    rows = csv.DictReader(found["methods"].decode("utf-8").splitlines())
+    measured = ("seconds", "peak_memory_bytes")
+    found["methods"] = [{k: v for k, v in row.items() if k not in measured} for row in rows]
+    return found
+
+
 def used(results: dict[str, Any]) -> dict[str, Any]:
     """What the answers of every arm and baseline and of the run took, whenever they were paid."""
     told = {f"teacher {one['name']}": one["usage"] for one in results["teachers"]}
@@ -88,6 +107,7 @@ def test_a_whole_run_and_the_same_again(place: Place, cli: Cli) -> None:
     assert cli("run", place.study, "--out", "other") == 0
     assert place.server.calls == calls, "another run folder is answered by the cache"
     assert files_below(place.folder / "run") == files_below(place.folder / "other")
+    assert tables_below(place.folder / "run") == tables_below(place.folder / "other")
 
 
 def test_every_candidate_is_kept_or_rejected_with_a_reason(place: Place, cli: Cli) -> None:

@@ -128,6 +128,7 @@ def test_labels_from_the_yaml_to_the_page_and_to_new_rows(
     assert history[-1]["loss"] < 0.1 * history[0]["loss"]
     pair = next(one for one in results["cells"] if one["student"] == "pair")
     assert "no pretrained" in pair["weights"]["note"]
+    assert cli("verify", "run", "--no-rerun") == 0
     assert (here.folder / "run" / "report" / "index.html").is_file()
 
 

@@ -104,7 +104,13 @@ def test_a_tuned_teacher_labels_the_pool_from_the_yaml_to_the_page(taught: Place
     ]
     assert teacher["tunings"][0]["rows"] + teacher["tunings"][0]["kept_out"] == 12
     assert 0 <= teacher["tunings"][0]["calibration"]["expected_calibration_error"] <= 1
-    assert {row["name"] for row in results["baselines"]} >= {"tuned, tuned"}
+    (answered, _) = (
+        row["serving"] for row in results["baselines"] if row["name"] == "tuned, tuned"
+    )
+    assert answered["reading"] == "likelihood", "timed as students are"
+    assert 0 < answered["latency_p50_ms"] <= answered["latency_p95_ms"]
+    assert answered["weights_bytes"] > 4 * answered["parameters"] > 100_000
+    assert {fact["against"] for fact in results["teacher_comparisons"]} == {"tuned, tuned"}
     arms = results["arms"]["annotate"]["seeds"]
     assert all(0 <= one["label_accuracy"] <= 1 for one in arms)
     assert cli("run", taught.study, "--out", "run") == 0, "all is there already"
@@ -153,8 +159,13 @@ def test_a_teacher_that_another_run_tuned_is_taken_and_its_leaks_are_refused(
 ) -> None:
     small = STUDY[: STUDY.index("  soft:")] + STUDY[STUDY.index("curation:") :]
     small = small.replace("baselines: {teacher: [0]}", "").replace("  gold:", "  # gold:")
-    taught.study.write_text(small.replace("  repeat:", "  # repeat:").replace("  few:", "  # few:"))
-    assert cli("run", taught.study, "--out", "run") == 0
+    small = small.replace("  repeat:", "  # repeat:").replace("  few:", "  # few:")
+    taught.study.write_text(small.replace("kind: encoder", "kind: encoder\n    arms: [annotate]"))
+    plan = plan_of(taught)
+    for tuning in plan.tunings.own:
+        plan.tunings.part(tuning).make(partial(fill_teacher, plan, tuning))
+    with Staff(plan) as staff:
+        plan.arm_part("annotate", 1).make(partial(fill_arm, plan, "annotate", 1, staff))
     taken = "teachers.tuned.tuned_from=run/teachers/tuned"
     assert cli("run", taught.study, "--out", "again", "--set", taken) == 0
     assert not (taught.folder / "again/teachers").exists()

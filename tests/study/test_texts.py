@@ -89,6 +89,7 @@ def test_the_figures_can_be_had_from_the_predictions(texts: Place, cli: Cli) -> 
     assert cell["splits"]["test"]["next_token"]["perplexity"] == pytest.approx(
         math.exp(nll / tokens)
     )
+    assert cli("verify", "run", "--no-rerun") == 0
 
 
 def test_tuned_students_write_export_and_are_evaluated_again(

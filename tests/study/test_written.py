@@ -83,6 +83,7 @@ def test_from_the_yaml_to_the_page_and_to_new_rows(
     assert tuned["test"]["generation"]["empty"] == 0
     _check_statistics(results)
     _check_choices(results, cells)
+    assert cli("verify", "run", "--no-rerun") == 0
     assert cli("predict", "run", "answers.jsonl", "--cell", "llama/default/none/seed-1", "--out",
                "out.jsonl") == 0  # fmt: skip
     said = [json.loads(line) for line in (here.folder / "out.jsonl").read_text().splitlines()]
@@ -126,7 +127,9 @@ def _check_statistics(results: dict[str, Any]) -> None:
         for row in results["method_comparisons"]
         if (row["student"], row["against"], row["metric"]) == ("bart", "base", "bleu")
     )
-    assert (fact["verdict"], fact["seeds"], fact["items"]) == ("better", 2, 8)
+    assert (fact["seeds"], fact["items"], fact["scope"]) == (2, 8, "seeds and items")
+    assert fact["difference"] > 0
+    assert fact["verdict"] == ("better" if fact["p_holm"] < 0.05 else "no evidence")
 
 
 def _check_choices(results: dict[str, Any], cells: dict[str, Any]) -> None:

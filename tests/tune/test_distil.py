@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +29,6 @@ from preceptor.tune.update import Forward
 from preceptor.tune.watch import Watch
 
 CPU = torch.device("cpu")
-TESTS = Path(__file__).parent.parent
 TEXTS = [
     (f"Is {'water ' * (1 + i % 4)}wet?", ("yes", "no, it is dry", "maybe")[i % 3]) for i in range(8)
 ]
@@ -447,40 +442,3 @@ def test_what_does_not_fit_is_refused() -> None:
     plain = [pair_row(tiny_tokenizer(), opening_of(bart()), *text) for text in TEXTS]
     with pytest.raises(PreceptorError, match="do not say how it reads them"):
         train(movable(bart()), plain, Distil(teacher=teacher))
-
-
-_SHARED = """
-import sys; sys.path.insert(0, {tests!r})
-import json, os
-from accelerate import Accelerator
-from tune.test_distil import *
-found = [shared(kind) for kind in ("labels", "tokens")]
-if os.environ["RANK"] == "0":
-    with open({out!r}, "w") as file:
-        json.dump([(report.history, report.processes) for report in found], file)
-Accelerator().wait_for_everyone()
-Accelerator().end_training()
-"""
-
-
-def shared(kind: str) -> FitReport:
-    options: Any = {"batch_rows": 3, "accumulation": 2}
-    if kind == "labels":
-        return train(bert(), LABELLED, Distil(2.0, 0.5), **options)
-    return train(llama(), distil=Distil(2.0, 0.5, tiny_decoder(**WIDER)), **options)
-
-
-def test_two_processes_have_the_losses_of_one(tmp_path: Path) -> None:
-    script, out = tmp_path / "script.py", tmp_path / "out.json"
-    script.write_text(_SHARED.format(tests=str(TESTS), out=str(out)))
-    launch = ["launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1"]
-    options = ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
-    command = [sys.executable, "-m", "accelerate.commands.accelerate_cli", *launch, *options]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
-    subprocess.run([*command, str(script)], check=True, env=environment, timeout=240)
-    for kind, (history, processes) in zip(
-        ("labels", "tokens"), json.loads(out.read_text()), strict=True
-    ):
-        assert processes == 2
-        for one, two in zip(shared(kind).history, history, strict=True):
-            assert one == pytest.approx(two, rel=1e-4)

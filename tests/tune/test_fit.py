@@ -1,5 +1,6 @@
 """The loop: exact, repeatable, and plain about what goes wrong."""
 
+import gc
 from typing import Any
 
 import pytest
@@ -215,6 +216,20 @@ def test_gradients_are_clipped(monkeypatch: pytest.MonkeyPatch) -> None:
     train(full_model(), max_grad_norm=1e6)
     assert norms[:4] == pytest.approx([0.01] * 4, rel=1e-3)
     assert norms[4] > 0.1
+
+
+def test_what_training_alone_needs_goes_with_it() -> None:
+    def optimizers() -> int:
+        return sum(issubclass(type(one), torch.optim.Optimizer) for one in gc.get_objects())
+
+    gc.collect()
+    before = optimizers()
+    gc.disable()  # Adam's moments are twice the model: they must not wait for garbage collection
+    try:
+        train(full_model())
+        assert optimizers() == before
+    finally:
+        gc.enable()
 
 
 def test_what_was_released_is_not_in_the_peak_of_the_next_fit() -> None:

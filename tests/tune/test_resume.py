@@ -1,6 +1,5 @@
 """Killed and continued, watched and stopped, shared among processes: the same training."""
 
-import json
 import os
 import signal
 import subprocess
@@ -178,41 +177,3 @@ def test_looks_do_not_disturb_the_training() -> None:
     train(plain)
     train(watched, Aids(watch=watch), validate_every=1)
     assert same(plain, watched)
-
-
-_SHARED = """
-import sys; sys.path.insert(0, {tests!r})
-import json, os
-from accelerate import Accelerator
-from tune.test_resume import *
-with seeded(0):
-    model = lora.attach(tiny_decoder(), lora.LoraSettings(dropout=0.0))
-report = train(model, accumulation=2, steps=4)
-if os.environ["RANK"] == "0":
-    parts = {{name: part.tolist() for name, part in tensors(model).items()}}
-    with open({out!r}, "w") as file:
-        json.dump([report.history, report.processes, parts], file)
-Accelerator().wait_for_everyone()
-Accelerator().end_training()
-"""
-
-
-def test_two_processes_have_the_losses_of_one(tmp_path: Path) -> None:
-    script, out = tmp_path / "script.py", tmp_path / "out.json"
-    script.write_text(_SHARED.format(tests=str(TESTS), out=str(out)))
-    # On a CPU `accelerate launch` starts several processes through mpirun alone; this is how
-    # it starts them on GPUs, kept to the CPU.
-    launch = ["launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1"]
-    options = ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
-    command = [sys.executable, "-m", "accelerate.commands.accelerate_cli", *launch, *options]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
-    subprocess.run([*command, str(script)], check=True, env=environment, timeout=240)
-    history, processes, parts = json.loads(out.read_text())
-    with seeded(0):
-        model = lora.attach(tiny_decoder(), lora.LoraSettings(dropout=0.0))
-    report = train(model, accumulation=2, steps=4)
-    assert processes == 2
-    for one, two in zip(report.history, history, strict=True):
-        assert one["loss"] == pytest.approx(two["loss"], rel=1e-5)
-    for name, part in tensors(model).items():
-        torch.testing.assert_close(part, torch.tensor(parts[name]), rtol=1e-3, atol=1e-5)

@@ -168,10 +168,16 @@ def _sizes_table(results: Results) -> Table:
     sizes = {split: sum(part.values()) for split, part in results.data.counts.items()}
     return Table(
         name="data",
-        caption="Examples by split.",
+        caption=f"Examples by split{_under(results)}.",
         columns=(Column("split", "Split", numeric=False), Column("examples", "Examples")),
         rows=tuple(Row((words(split.capitalize()), number(n))) for split, n in sizes.items()),
     )
+
+
+def _under(results: Results) -> str:
+    """Whose splits are counted, where every seed has its own."""
+    first = results.data.cross_validation and results.data.draw_seeds
+    return f" under seed {first[0]}; every example is a test example in turn" if first else ""
 
 
 def data_table(results: Results) -> Table | None:
@@ -189,7 +195,7 @@ def data_table(results: Results) -> Table | None:
     total = Row((words("all"), *(number(sum(p.values())) for p in counts.values())), "total")
     return Table(
         name="data",
-        caption="Examples by label and split.",
+        caption=f"Examples by label and split{_under(results)}.",
         columns=(
             Column("label", "Label", numeric=False),
             *(Column(split, split.capitalize()) for split in counts),

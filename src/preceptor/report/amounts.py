@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from preceptor.report import svg
 from preceptor.report.blocks import Figure
-from preceptor.report.canvas import DASHES, colour, drawn, wrap
+from preceptor.report.canvas import DASHES, MARKERS, colour, drawn, wrap
 from preceptor.report.groups import Group, arms_of
 from preceptor.report.measures import headline
 from preceptor.report.numbers import LEVEL, Metric, count, metric
@@ -30,7 +30,6 @@ _APART = 3.2
 """points between the intervals of lines that have the same amount"""
 _NEAR = 0.09
 """of the axis: amounts nearer than this share a tick"""
-_MARKERS = "osD^vP*X"
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +218,7 @@ def _draw_line(axes: Axes, lines: Sequence[Line], index: int, none: Point | None
     before = sum(one.joined for one in lines[:index])
     style = DASHES[before % len(DASHES)] if line.joined else "none"
     mark: dict[str, Any] = {
-        "marker": _MARKERS[index % len(_MARKERS)],
+        "marker": MARKERS[index % len(MARKERS)],
         "markersize": 5.5,
         "color": line.colour,
     }

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from preceptor.report.scores import Metrics, Number
+from preceptor.report.served import Serving
 
 
 class Weights(BaseModel, frozen=True):
@@ -68,6 +69,7 @@ class Cell(BaseModel, frozen=True):
     tokens: int | None = None
     seconds: Number = None
     scoring_seconds: Number = None
+    serving: Serving = Serving()
     peak_memory_bytes: int | None = None
     precision: str | None = None
     layout: str | None = None
@@ -87,6 +89,8 @@ class Cell(BaseModel, frozen=True):
     cut: dict[str, int] = {}
     path: str | None = None
     weights: Weights | None = None
+    environment: dict[str, Any] = {}
+    """where it was trained and scored"""
     chosen: bool = True
     """whether validation chose this setting for this arm, student and seed"""
 

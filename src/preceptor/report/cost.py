@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from statistics import fmean
 
-from preceptor.report.accounts import made, number
-from preceptor.report.blocks import Column, Row, Table, words
+from preceptor.report.accounts import asked, made, number
+from preceptor.report.blocks import Column, Row, Table, missing, words
 from preceptor.report.cell import Cell
 from preceptor.report.groups import students
-from preceptor.report.numbers import count, duration, money, short, size
-from preceptor.report.results import Arm, Results, Usage
+from preceptor.report.numbers import count, duration, listed, money, short, size
+from preceptor.report.results import Arm, Results, Teacher
+from preceptor.report.usage import Usage
 
 _USAGE_NOTES = (
     "Tokens and cost are those of all answers used, whenever they were paid; those from the "
@@ -22,21 +23,22 @@ _USAGE_NOTES = (
     "run paid before it was stopped, and what was paid for parts that were made anew.",
 )
 
+NOT_CALLED = "it answers in this process, without calls"
+_TUNED = "tuned"
+_COUNTS, _COSTS = 5, 3
+"""columns of counts before the time, and of costs after it"""
+
 
 def usage_table(results: Results) -> Table | None:
     """What the teacher was asked, per arm and in all."""
-    rows = [
-        _usage_row(name, _sum(u for s in arm.seeds if (u := s.usage)), kept=_kept(arm))
-        for name, arm in _used(results)
-    ]
-    rows += [
-        _usage_row(f"{t.name}, whole run", t.usage, "total") for t in results.teachers if t.usage
-    ]
+    rows = [_arm_row(name, arm) for name, arm in _used(results)]
+    rows += [_usage_row(name, _sum(used)) for name, used in _asked_baselines(results).items()]
+    rows += [_whole_row(results, t) for t in results.teachers if t.usage]
     if not rows:
         return None
     return Table(
         name="teacher",
-        caption="What the teacher was asked, by arm, summed over seeds.",
+        caption="What the teacher was asked, by arm and baseline, summed over seeds.",
         columns=(
             Column("stage", "Stage", numeric=False),
             Column("calls", "Calls"),
@@ -50,8 +52,50 @@ def usage_table(results: Results) -> Table | None:
             Column("row_cost", "per kept row", group="Cost"),
         ),
         rows=tuple(rows),
-        notes=(*_USAGE_NOTES, *_priced(results)),
+        notes=(*_USAGE_NOTES, *_apart(results), *_priced(results)),
     )
+
+
+def _apart(results: Results) -> Iterator[str]:
+    """What must be known of teachers that are not called."""
+    arms = [name for name, arm in _used(results) if not any(seed.usage for seed in arm.seeds)]
+    if arms:
+        yield (
+            f"{listed(arms)}: a tuned teacher answers in this process, without calls; its time is "
+            "that of the arm's whole making."
+        )
+
+
+def _arm_row(name: str, arm: Arm) -> Row:
+    """What an arm's teacher was asked; one that answered in this process has its time alone."""
+    used = [seed.usage for seed in arm.seeds if seed.usage]
+    if used:
+        return _usage_row(name, _sum(used), kept=_kept(arm))
+    return _in_process(name, _known(seed.seconds for seed in arm.seeds))
+
+
+def _whole_row(results: Results, teacher: Teacher) -> Row:
+    name, usage = f"{teacher.name}, whole run", teacher.usage or Usage()
+    if usage.calls or usage.cached or teacher.engine != _TUNED:
+        return _usage_row(name, usage, "total")
+    of = [arm for _, arm in _used(results) if arm.teacher in (None, teacher.name)]
+    return _in_process(name, _known(s.seconds for arm in of for s in arm.seeds), "total")
+
+
+def _in_process(name: str, seconds: float | None, kind: str = "") -> Row:
+    """A tuned teacher that labels or answers is not called: it has no calls, tokens and cost."""
+    dashes = [missing(NOT_CALLED)] * _COUNTS
+    costs = [missing(NOT_CALLED)] * _COSTS
+    return Row((words(name), *dashes, number(seconds, duration), *costs), kind)
+
+
+def _asked_baselines(results: Results) -> dict[str, list[Usage]]:
+    """What the teachers' own answers to the test items took, by name."""
+    found: dict[str, list[Usage]] = {}
+    for one in results.baselines:
+        if one.usage:
+            found.setdefault(one.name, []).append(one.usage)
+    return found
 
 
 def _kept(arm: Arm) -> int:
@@ -69,7 +113,13 @@ def _priced(results: Results) -> Iterator[str]:
 
 
 def _used(results: Results) -> list[tuple[str, Arm]]:
-    return [(name, a) for name, a in made(results).items() if any(s.usage for s in a.seeds)]
+    """The arms whose rows a teacher wrote, labelled or answered, by calls or in this process."""
+    answered = asked(results)
+    return [
+        (name, arm)
+        for name, arm in made(results).items()
+        if name in answered or any(seed.usage for seed in arm.seeds)
+    ]
 
 
 def _sum(usages: Iterable[Usage]) -> Usage:
@@ -87,8 +137,9 @@ def _sum(usages: Iterable[Usage]) -> Usage:
     )
 
 
-def _known(costs: Iterable[float | None]) -> float | None:
-    known = [cost for cost in costs if cost is not None]
+def _known(values: Iterable[float | None]) -> float | None:
+    """The sum of those that are known; None where none is."""
+    known = [value for value in values if value is not None]
     return sum(known) if known else None
 
 

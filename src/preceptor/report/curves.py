@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from preceptor.report.blocks import Figure
-from preceptor.report.canvas import DASHES, colour, panels
+from preceptor.report.canvas import colour, dashes, marker, panels, wrap
 from preceptor.report.cell import Cell
 from preceptor.report.measures import chosen_by
 from preceptor.report.numbers import Metric, metric
@@ -46,21 +46,24 @@ def history_figure(
     """
     if not curves:
         return None
-    arms = list(dict.fromkeys(curve.cell.arm for curve in curves))
     looked = [curve for curve in curves if curve.looks]
     ratios, out = ((3, 2) if looked else (3,)), list[str]()
-    with panels(name, 2.9 if not looked else 4.4, out, _told(student, curves), ratios) as rows:
-        drawn = {c.cell.arm: _draw_losses(results, rows[0], arms, c) for c in curves}
+    arms = len({curve.cell.arm for curve in curves})
+    height = (4.2 if looked else 2.7) + 0.2 * ((arms + 1) // 2)
+    with panels(name, height, out, _told(student, curves), ratios) as rows:
+        drawn = {c.cell.arm: _draw_losses(results, rows[0], c) for c in curves}
         rows[0].set_ylabel("Training loss")
         rows[0].set_ylim(bottom=min(0, *rows[0].get_ylim()))
-        rows[0].legend(list(drawn.values()), list(drawn), ncols=2, handlelength=2.4)
         for curve in looked:
-            _draw_looks(results, rows[1], arms, curve)
+            _draw_looks(results, rows[1], curve)
         if looked:
             rows[1].set_ylabel(f"Validation\n{_seen(results, student).title}")
         rows[-1].set_xlabel("Update")
         for axes in rows:
             axes.grid(axis="y")
+        rows[0].figure.legend(
+            drawn.values(), map(wrap, drawn), loc="outside lower left", ncols=2, handlelength=2.6
+        )
     return Figure(name, _history_caption(results, student, looked), out[0])
 
 
@@ -73,7 +76,7 @@ def _history_caption(results: Results, student: str, looked: Sequence[Curve]) ->
     if looked:
         show = _seen(results, student)
         caption += (
-            f" Below, {show.title} on validation during training ({show.better}); filled dots mark "
+            f" Below, {show.title} on validation during training ({show.better}); rings are around "
             "the update whose weights were kept."
         )
     return caption
@@ -85,27 +88,33 @@ def _told(student: str, curves: Sequence[Curve]) -> str:
     return f"Training loss of {student}: {'; '.join([*ends, *kept])}"
 
 
-def _look(results: Results, arms: list[str], arm: str) -> dict[str, Any]:
-    dashes = DASHES[arms.index(arm) % len(DASHES)]
-    return {"color": colour(results, arm), "linestyle": dashes, "linewidth": 1.4, "alpha": 0.85}
+def _look(results: Results, arm: str) -> dict[str, Any]:
+    line = {"color": colour(results, arm), "linestyle": dashes(results, arm)}
+    return {**line, "marker": marker(results, arm), "linewidth": 1.3, "alpha": 0.85}
 
 
-def _draw_losses(results: Results, axes: Axes, arms: list[str], curve: Curve) -> Any:
-    look = _look(results, arms, curve.cell.arm)
-    (line,) = axes.plot(curve.updates, curve.losses, **look)
+def _draw_losses(results: Results, axes: Axes, curve: Curve) -> Any:
+    look = _look(results, curve.cell.arm)
+    end = [len(curve.updates) - 1]  # a mark at every update would hide the line
+    (line,) = axes.plot(curve.updates, curve.losses, markevery=end, markersize=5, **look)
     if curve.kept is not None:
         near = min(range(len(curve.updates)), key=lambda i: abs(curve.updates[i] - curve.kept))  # type: ignore[operator]
-        _dot(axes, curve.updates[near], curve.losses[near], look["color"])
+        _ring(axes, curve.updates[near], curve.losses[near], look["color"])
     return line
 
 
-def _draw_looks(results: Results, axes: Axes, arms: list[str], curve: Curve) -> None:
-    look = _look(results, arms, curve.cell.arm)
-    axes.plot(*zip(*curve.looks, strict=True), marker=".", markersize=4, **look)
+def _draw_looks(results: Results, axes: Axes, curve: Curve) -> None:
+    look = _look(results, curve.cell.arm)
+    axes.plot(*zip(*curve.looks, strict=True), markersize=3.5, **look)
     for update, value in curve.looks:
         if update == curve.kept:
-            _dot(axes, update, value, look["color"])
+            _ring(axes, update, value, look["color"])
 
 
-def _dot(axes: Axes, x: float, y: float, shade: str) -> None:
-    axes.plot([x], [y], marker="o", markersize=6, color=shade, linestyle="none", zorder=3)
+def _ring(axes: Axes, x: float, y: float, shade: str) -> None:
+    look: dict[str, Any] = {
+        "markerfacecolor": "none",
+        "markeredgecolor": shade,
+        "markeredgewidth": 1.4,
+    }
+    axes.plot([x], [y], marker="o", markersize=9, linestyle="none", zorder=3, **look)

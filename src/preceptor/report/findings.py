@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from statistics import fmean
 
+from preceptor.report import folds
 from preceptor.report.accounts import smaller_arms
 from preceptor.report.control import Beside, beside
 from preceptor.report.groups import Group, arms_of, chosen, groups, untuned
@@ -11,7 +12,7 @@ from preceptor.report.measures import chosen_by, counted, headline, is_text, oth
 from preceptor.report.numbers import count, listed, metric, plural, share
 from preceptor.report.results import Results
 from preceptor.report.tables import budget_words
-from preceptor.report.verdict import group_title, made_arms, named
+from preceptor.report.verdict import group_title, made_arms, named, reading_title
 from preceptor.report.written import cut_off, how_written
 
 
@@ -33,9 +34,10 @@ def _measured(results: Results) -> list[str]:
     if not items:
         return []
     seeds = plural(len({cell.seed for cell in results.cells}), "seed")
+    noun = "test text" if is_text(results) else "test item"
+    line = f"Scores are over {folds.tested(results, noun) or f'{plural(items, noun)} and {seeds}'}"
     if is_text(results):
-        return [f"Scores are over {plural(items, 'test text')} and {seeds}.", *_counted(results)]
-    line = f"Scores are over {plural(items, 'test item')} and {seeds}"
+        return [f"{line}.", *_counted(results)]
     return [f"{line}; one item is {100 / items:.1f} points of accuracy."]
 
 
@@ -48,6 +50,8 @@ def _counted(results: Results) -> list[str]:
 
 
 def _test_items(results: Results) -> int:
+    if results.data.cross_validation:
+        return results.data.cross_validation.rows
     return max((m.n for g in groups(results) for _, m in chosen(results, g)), default=0)
 
 
@@ -62,6 +66,8 @@ def _drawn(results: Results) -> str:
     if not labelled:
         return ""
     name = "training example" if is_text(results) else "labelled example"
+    if results.data.cross_validation:
+        return f", each seed on {plural(labelled, name)} from outside its test fold"
     if labelled == sum(results.data.counts.get("train", {}).values()):
         return f", each seed on all {plural(labelled, name)}"
     own = "" if _shared(results) else " of its own"
@@ -120,7 +126,8 @@ def _sized(control: str, arms: list[str], found: Beside) -> str:
 
 def limits(results: Results) -> list[str]:
     """What this run cannot show: its size, what went wrong, and the study's own words."""
-    lines = [*_seed_limits(results), *_comparison_limits(results)]
+    lines = [*folds.limits(results), *_seed_limits(results), *_comparison_limits(results)]
+    lines += _not_compared(results)
     lines += [line for group in groups(results) for line in _weak(results, group)]
     lines += [*other_tokens(results, groups(results)), *cut_off(results, groups(results))]
     lines += _smaller(results)
@@ -174,9 +181,23 @@ def _comparison_limits(results: Results) -> list[str]:
     told = [pair for pair in pairs if pair.metric == headline(results)]
     if len(told) < 2:
         return []
+    lead = f"{count(len(told))} comparisons are made in {metric(headline(results)).title}. Each "
+    if any(pair.p_holm is not None for pair in told):
+        return [
+            f"{lead}interval stands for itself; verdicts and marks follow p-values that are "
+            "corrected for the number of comparisons against the same arm (Holm, 1979)."
+        ]
+    return [f"{lead}interval stands for itself; none is widened for the number of them."]
+
+
+def _not_compared(results: Results) -> list[str]:
+    """Pairs that a study of this kind compares, and this run could not."""
     return [
-        f"{count(len(told))} comparisons are made in {metric(headline(results)).title}. Each "
-        "interval stands for itself; none is widened for the number of them."
+        f"{one.arm} is not compared with {one.against} ({one.student}, "
+        f"{reading_title(results, one.reading)}): {one.why}."
+        if one.reading
+        else f"{one.student} is not compared with {one.against} (trained on {one.arm}): {one.why}."
+        for one in results.not_compared
     ]
 
 

@@ -14,7 +14,14 @@ from preceptor.report.measures import by_words, counted, main_metrics, metrics_o
 from preceptor.report.numbers import LEVEL, count, duration, listed, setting, share, short, size
 from preceptor.report.results import Results
 from preceptor.report.scores import MethodComparison
-from preceptor.report.tables import budget_length, difference, direction, score_columns, score_of
+from preceptor.report.tables import (
+    budget_length,
+    corrected,
+    difference,
+    direction,
+    score_columns,
+    score_of,
+)
 from preceptor.report.written import length_note
 
 _MEMORY = (
@@ -229,7 +236,7 @@ def differences_table(results: Results, arm: str) -> Table | None:
         context=(("arm", arm),),
         notes=(
             f"Below each the {LEVEL} interval, paired by seed and test item: ▲ better, ▼ worse; "
-            "without a mark there is no evidence either way.",
+            f"without a mark there is no evidence either way{corrected(results)}.",
             *direction(names),
         ),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from preceptor.report.chance import reach
 from preceptor.report.groups import Group, groups, untuned
 from preceptor.report.measures import headline
 from preceptor.report.methods import facts_of, side_by_side
@@ -32,7 +33,7 @@ def _ranked(results: Results, arm: str, found: list[Group]) -> Verdict:
     bare = [student for student, _ in found if student in untuned(results)]
     against = [fact for fact in facts if fact.against in bare]
     short = _short(against) or (("nothing", "In order, without an untuned student"),)
-    arms = tuple((fact.student, told(fact)) for fact in against)
+    arms = tuple((f.student, told(f) + reach(f, metric(f.metric))) for f in against)
     more = [_order(results, arm, found), _apart([f for f in facts if f not in against])]
     return Verdict(arm, f"Trained on {arm}", short, arms, tuple(filter(None, more)))
 

@@ -14,28 +14,21 @@ from pydantic import BaseModel, ValidationError
 
 from preceptor.errors import DataError, StaleRunError
 from preceptor.report.cell import Cell, Failed
-from preceptor.report.scores import Baseline, Comparison, MethodComparison, Number, Score
+from preceptor.report.provenance import Provenance
+from preceptor.report.scores import (
+    BestOnTest,
+    Comparison,
+    MethodComparison,
+    NotCompared,
+    Number,
+    Score,
+)
+from preceptor.report.served import Measured, Stage, TeacherComparison
 from preceptor.report.tuning import Tuning
+from preceptor.report.usage import Usage
 
 FORMAT = 1
 RESULTS = "results.json"
-
-
-class Usage(BaseModel, frozen=True):
-    """What was asked of a teacher; tokens and cost of all answers used, whenever paid."""
-
-    calls: int = 0
-    cached: int = 0
-    failed: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cached_prompt_tokens: int = 0
-    cached_completion_tokens: int = 0
-    seconds: Number = None
-    cost: Number = None
-    cached_cost: Number = None
-    """the part of the cost that was paid before, for answers that stood in the cache"""
-    currency: str | None = None
 
 
 class Price(BaseModel, frozen=True):
@@ -113,6 +106,8 @@ class ArmSeed(BaseModel, frozen=True):
     wanted: int = 0
     kept: int = 0
     requests: int = 0
+    seconds: Number = None
+    """that making it took"""
     rejected: dict[str, int] = {}
     shortfall: int = 0
     path: str | None = None
@@ -145,6 +140,8 @@ class Arm(BaseModel, frozen=True):
     """A training set."""
 
     operation: str = ""
+    teacher: str | None = None
+    """as the study names it; None where it names none"""
     of: dict[str, int | str | None] = {}
     """of a mix: the arms that it takes rows from, with how many (None is all)"""
     seeds: list[ArmSeed] = []
@@ -175,6 +172,14 @@ class Pool(BaseModel, frozen=True):
     """rows that are not in the pool, by reason"""
 
 
+class CrossValidation(BaseModel, frozen=True):
+    """How the examples were dealt into folds."""
+
+    folds: int
+    rows: int
+    """all of them, each a test example once in as many seeds as there are folds"""
+
+
 class Data(BaseModel, frozen=True):
     """The examples."""
 
@@ -184,6 +189,8 @@ class Data(BaseModel, frozen=True):
     """the seeds that drew labelled subsets and made sets; fewer than the study's where shared"""
     counts: dict[str, dict[str, int]] = {}
     labelled_per_seed: int | None = None
+    cross_validation: CrossValidation | None = None
+    """None where one test split is"""
     notes: list[str] = []
     dropped: list[Dropped] = []
     pool: list[Pool] = []
@@ -199,6 +206,12 @@ class Task(BaseModel, frozen=True):
     loss: str | None = None
     score_by: list[str] = []
     """the readings of a text task"""
+    about: str = ""
+    """what the examples are, in a sentence of the study"""
+    input: str = ""
+    """the template that shows an example"""
+    prompt: str = ""
+    """the template around it, of a student that writes"""
 
 
 class ReportOptions(BaseModel, frozen=True):
@@ -206,6 +219,9 @@ class ReportOptions(BaseModel, frozen=True):
 
     publish_texts: bool = True
     """false leaves out every text of an example, for data whose licence forbids showing it"""
+    hour_price: Number = None
+    """what an hour of the machine costs"""
+    currency: str = "USD"
 
 
 class Results(BaseModel, frozen=True):
@@ -216,6 +232,7 @@ class Results(BaseModel, frozen=True):
     description: str = ""
     created: str = ""
     seconds: Number = None
+    stages: list[Stage] = []
     finished: bool = True
     limits: list[str] = []
     environment: dict[str, Any] = {}
@@ -225,15 +242,24 @@ class Results(BaseModel, frozen=True):
     data: Data = Data()
     teachers: list[Teacher] = []
     arms: dict[str, Arm] = {}
-    baselines: list[Baseline] = []
+    baselines: list[Measured] = []
     cells: list[Cell] = []
     failed: list[Failed] = []
     comparisons: list[Comparison] = []
     method_comparisons: list[MethodComparison] = []
+    not_compared: list[NotCompared] = []
+    teacher_comparisons: list[TeacherComparison] = []
     scores: list[Score] = []
+    best_on_test: list[BestOnTest] = []
+    """chosen on the test set, to be set beside papers that do so; nothing else rests on it"""
+    same_but_budget: list[list[str]] = []
+    """students that differ in nothing but how long they are trained"""
+    not_covered: list[str] = []
+    """what no interval covers, a sentence each"""
     best: str | None = None
     command: str | None = None
     report: ReportOptions = ReportOptions()
+    provenance: Provenance = Provenance()
 
 
 def load(run: Path) -> Results:
@@ -243,30 +269,55 @@ def load(run: Path) -> Results:
         DataError: there are none, or the file is damaged.
         StaleRunError: the file is of a format that this version does not know.
     """
-    path = run / RESULTS
+    return validated(run / RESULTS, read(run / RESULTS))
+
+
+def read(path: Path) -> object:
+    """The file as JSON.
+
+    Raises:
+        DataError: it is not there, or it is no JSON.
+    """
     try:
-        value = json.loads(path.read_text("utf-8"))
+        return json.loads(path.read_text("utf-8"))
     except FileNotFoundError as error:
         fix = "run the study first: preceptor run STUDY --out RUN"
         raise DataError("this folder holds no results", where=str(path), fix=fix) from error
     except (OSError, ValueError) as error:
-        raise DataError("the results cannot be read", where=str(path), found=error) from error
-    return _validated(path, value)
+        raise DataError(
+            "the results cannot be read", where=str(path), found=error, fix=_ANEW
+        ) from error
 
 
-def _validated(path: Path, value: object) -> Results:
+_ANEW = (
+    "run the study again, preceptor run STUDY --out RUN: finished parts are not made again, "
+    "and the results are put together anew from them"
+)
+
+
+def validated(path: Path, value: object) -> Results:
+    """The results of a JSON value.
+
+    Raises:
+        DataError: it is damaged.
+        StaleRunError: it is of a format that this version does not know.
+    """
     found = value.get("format") if isinstance(value, dict) else None
     if isinstance(found, int) and found != FORMAT:
+        newer = "a newer version of Preceptor made this run: install it, and report again"
+        older = "use the version of Preceptor that made the run, or run the study again"
         raise StaleRunError(
             "the results are of another format than this version of Preceptor reads",
             where=str(path),
             found=found,
             expected=FORMAT,
-            fix="use the version of Preceptor that made the run, or run the study again",
+            fix=newer if found > FORMAT else older,
         )
     try:
         return Results.model_validate(value)
     except ValidationError as error:
         first = error.errors()[0]
         where = f"{path}: {'.'.join(str(part) for part in first['loc'])}"
-        raise DataError("the results are damaged", where=where, found=first["msg"]) from error
+        raise DataError(
+            "the results are damaged", where=where, found=first["msg"], fix=_ANEW
+        ) from error

@@ -88,6 +88,28 @@ class Score(BaseModel, frozen=True):
     seeds: int = 0
 
 
+class BestOnTest(BaseModel, frozen=True):
+    """The best test score of an arm over settings: what a paper tells that chooses by it."""
+
+    student: str = ""
+    arm: str = ""
+    reading: str = ""
+    metric: str = ""
+    best: Number = None
+    """mean over seeds of each seed's best setting"""
+    chosen: Number = None
+    """mean over seeds at the settings that validation chose"""
+    highest: Number = None
+    """best of all cells"""
+    setting: dict[str, Any] = {}
+    """its setting"""
+    seed: int = 0
+    """its seed"""
+    settings: int = 0
+    """how many were tried"""
+    seeds: int = 0
+
+
 Outcome = Literal["better", "worse", "unclear", "other"]
 _OUTCOMES: dict[str, Outcome] = {
     "better": "better",
@@ -110,6 +132,32 @@ class Difference(BaseModel, frozen=True):
     items: int = 0
     verdict: str = ""
     scope: str = "seeds and items"
+    p: Number = None
+    """p-value of no difference"""
+    p_holm: Number = None
+    """the same, corrected for the number of comparisons in its family; the verdict's"""
+    family: int = 0
+    """how many comparisons there are in it"""
+    effect: Number = None
+    """the difference in standard deviations of one item's difference under one seed"""
+    detectable: Number = None
+    """the difference that the study could have shown with 80 % power"""
+    seeds_needed: int | None = None
+    """seeds on the same items that would show this one; None where they alone would not"""
+    items_needed: int | None = None
+    """items under the same seeds, likewise"""
+    mcnemar_p: Number = None
+    """of one seed's accuracy: McNemar's exact p-value"""
+
+    @property
+    def nowhere(self) -> bool:
+        """Whether no item's score differs at all."""
+        return self.difference == self.low == self.high == 0
+
+    @property
+    def of_folds(self) -> bool:
+        """Whether seeds are the folds of a cross-validation."""
+        return self.scope.startswith("folds")
 
     @property
     def outcome(self) -> Outcome:
@@ -138,3 +186,15 @@ class MethodComparison(Difference, frozen=True):
     student: str
     against: str
     """the other student"""
+
+
+class NotCompared(BaseModel, frozen=True):
+    """Two arms of a student, or two students on an arm, that are not compared."""
+
+    student: str
+    arm: str
+    against: str
+    """the other arm; of two students the other student"""
+    reading: str = ""
+    """of two students there is none"""
+    why: str

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,34 +11,38 @@ from preceptor.report import (
     amounts,
     annotated,
     bars,
+    best_on_test,
+    budgets,
     ceiling,
     confusion,
     cost,
     curation,
     curves,
     diversity,
+    evidence,
     figures,
     findings,
+    forest,
     history,
     methods,
     pool,
-    samples,
+    reliability,
+    repeat,
+    sampled,
+    serving,
     settings,
+    stages,
     sweeps,
     tables,
     teaching,
     training,
     written,
 )
-from preceptor.report.blocks import Block, Bullets, Code, Fold, Heading, Prose, Section, Side
+from preceptor.report.blocks import Block, Bullets, Fold, Heading, Prose, Section, Side
 from preceptor.report.groups import groups, students
 from preceptor.report.measures import main_metrics
-from preceptor.report.numbers import plural
 from preceptor.report.results import Results
 from preceptor.report.verdict import group_title
-
-STUDY = "study.yaml"
-WITHHELD = "The texts of this data are not shown (publish_texts: false in the study)."
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,27 +63,36 @@ def sections(source: Source) -> list[Section]:
 
 
 def _reading(source: Source) -> Iterator[Block | None]:
-    yield Heading("What they show")
+    yield Heading("What the numbers show")
     yield Bullets(tuple(findings.shown(source.results)))
     yield Heading("What they cannot show")
     yield Bullets(tuple(findings.limits(source.results)))
+    results = source.results
+    held = [block for group in groups(results) for block in evidence.blocks(results, group)]
+    if held:
+        yield Heading("Every comparison")
+        yield from held
 
 
 def _arms(source: Source) -> Iterator[Block | None]:
     results = source.results
     if not groups(results):
         yield Prose(("No cell of this run has been scored on the test set yet.",))
-    for index, group in enumerate(groups(results), 1):
-        if methods.says_all(results, group):
-            continue
+    told = [group for group in groups(results) if not methods.says_all(results, group)]
+    for group in told:
         yield Heading(group_title(results, group))
         yield tables.arms_table(results, group)
-        drawn = (
-            figures.scores_figure(results, group, f"scores-{index}"),
-            figures.differences_figure(results, group, f"differences-{index}"),
-        )
-        if shown := tuple(figure for figure in drawn if figure):
-            yield Side(shown)
+    scored = [
+        figures.scores_figure(results, group, f"scores-{index}")
+        for index, group in enumerate(told, 1)
+    ]
+    drawn = (*forest.forest_figures(results), *scored)
+    if shown := tuple(figure for figure in drawn if figure):
+        yield Heading("Every arm against its controls")
+        yield Side(shown)
+    yield from budgets.blocks(results)
+    for group in groups(results):
+        yield best_on_test.best_fold(results, group)
 
 
 def _amounts(source: Source) -> Iterator[Block | None]:
@@ -105,6 +117,10 @@ def _teaching(source: Source) -> Iterator[Block | None]:
     yield teaching.tunings_table(source.results)
     if drawn := tuple(teaching.reliability_figures(source.results)):
         yield Side(drawn)
+
+
+def _serving(source: Source) -> Iterator[Block | None]:
+    yield from serving.blocks(source.results)
 
 
 def _methods(source: Source) -> Iterator[Block | None]:
@@ -148,55 +164,19 @@ def _curated(results: Results) -> Iterator[Block | None]:
 
 
 def _samples(source: Source) -> Iterator[Block | None]:
-    results = source.results
-    if not accounts.asked(results):
-        return
-    if not results.report.publish_texts:
-        yield Prose((WITHHELD,))
-        return
-    texts = samples.read_texts(source.run, results)
-    yield Prose((_SAMPLED, *([_ANNOTATED] if annotated.annotated(results) else [])))
-    if texts.problems:
-        yield Bullets(tuple(texts.problems))
-    for arm in accounts.asked(results):
-        yield from _sampled_arm(texts, arm)
-
-
-_SAMPLED = (
-    "Five kept rows of every arm that a teacher wrote, drawn with a fixed seed over all seeds "
-    "of the study; the rest is in made.parquet of each arm. In rewritten rows the words that "
-    "differ are marked. An arm that mixes others has their rows."
-)
-
-
-_ANNOTATED = (
-    "An annotated text stands under the label that it has in the data, where it has one, and under "
-    "the one that it was given."
-)
-
-
-def _sampled_arm(texts: samples.Texts, arm: str) -> Iterator[Block]:
-    drawn, rejected = samples.pairs(texts, arm), samples.rejections(texts, arm)
-    if not drawn and not rejected:
-        return
-    yield Heading(arm)
-    if not drawn:
-        yield Prose(("Nothing that the teacher wrote for this arm was kept.",))
-    yield from drawn
-    if rejected:
-        shown = tuple(item for items in rejected.values() for item in items)
-        yield Fold(f"Rejected for {arm}: up to five answers for each reason", shown)
+    yield from sampled.blocks(source.run, source.results)
 
 
 def _labels(source: Source) -> Iterator[Block | None]:
     results = source.results
-    for group in groups(results):
+    for index, group in enumerate(groups(results), 1):
         table = confusion.labels_table(results, group)
         if table is None:
             continue
         yield Heading(group_title(results, group))
         yield table
         yield from confusion.confusion_folds(results, group)
+        yield from reliability.blocks(source.run, results, group, f"sure-{index}")
 
 
 def _settings(source: Source) -> Iterator[Block | None]:
@@ -250,6 +230,7 @@ def _data(source: Source) -> Iterator[Block | None]:
 
 def _cost(source: Source) -> Iterator[Block | None]:
     results = source.results
+    yield stages.stages_table(results)
     if not results.teachers:
         yield Prose(("This study has no teacher, so nothing was asked of one.",))
     else:
@@ -260,38 +241,22 @@ def _cost(source: Source) -> Iterator[Block | None]:
 
 
 def _repeat(source: Source) -> Iterator[Block | None]:
-    results = source.results
-    command = results.command or f"preceptor run {STUDY} --out {source.run.name}"
-    yield Prose(
-        ("With the study file below and the versions of the table, this command repeats the run.",)
-    )
-    yield Code(command, "Command")
-    path = source.run / STUDY
-    if path.is_file():
-        text = path.read_text("utf-8", errors="replace")
-        yield Fold(
-            f"The study file, {plural(len(text.splitlines()), 'line')}", (Code(text, STUDY),)
-        )
-    else:
-        yield Prose((f"The run folder holds no {STUDY}.",))
-    yield cost.environment_table(results)
-    for teacher in results.teachers:
-        identity = json.dumps(teacher.identity, indent=2, ensure_ascii=False)
-        yield Fold(f"The teacher {teacher.name}", (Code(identity, f"Identity of {teacher.name}"),))
+    yield from repeat.blocks(source.run, source.results)
 
 
 _SECTIONS: tuple[tuple[str, str, Callable[[Source], Iterator[Block | None]]], ...] = (
-    ("reading", "How to read these numbers", _reading),
     ("arms", "Arms and baselines", _arms),
+    ("reading", "How sure this is", _reading),
     ("amounts", "More data, and the way to true labels", _amounts),
     ("methods", "Students side by side", _methods),
+    ("serving", "Student against teacher", _serving),
     ("teaching", "The teacher that was tuned", _teaching),
     ("made", "Made and kept", _made),
     ("examples", "Made examples beside their originals", _samples),
+    ("data", "Data and leakage", _data),
     ("labels", "Labels and confusions", _labels),
     ("settings", "Settings", _settings),
     ("training", "Training", _training),
-    ("data", "Data and leakage", _data),
     ("cost", "Cost and time", _cost),
     ("repeat", "To repeat this run", _repeat),
 )

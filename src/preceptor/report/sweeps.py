@@ -10,7 +10,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from preceptor.report.blocks import Figure
-from preceptor.report.canvas import DASHES, colour, panels
+from preceptor.report.canvas import DASHES, colour, marker, panels
 from preceptor.report.cell import Cell
 from preceptor.report.groups import Group
 from preceptor.report.measures import main_metrics
@@ -117,7 +117,7 @@ def _draw_panel(results: Results, axes: Axes, lines: list[_Line]) -> None:
         x, ys = list(line.values), list(line.values.values())
         label = line.arm if len(names) == 1 else f"{line.arm}, {metric(line.metric).title}"
         look = {"color": shade, "linestyle": dashes, "linewidth": 1.6, "label": label}
-        axes.plot(x, [fmean(y) for y in ys], marker="o", markersize=4, **look)
+        axes.plot(x, [fmean(y) for y in ys], marker=marker(results, line.arm), markersize=5, **look)
         if any(len(y) > 1 for y in ys):
             low, high = [min(y) for y in ys], [max(y) for y in ys]
             axes.fill_between(x, low, high, color=shade, alpha=0.15, linewidth=0)

@@ -25,7 +25,7 @@ from preceptor.report.written import length_note
 
 def budget_words(results: Results, group: Group | None = None) -> str:
     """How long the arms were trained, in words; a student may have a budget of its own."""
-    budget = _budget(results, group)
+    budget = budget_of(results, group)
     if steps := budget.get("steps"):
         return f"all arms at equal updates ({count(steps)})"
     if epochs := budget.get("epochs"):
@@ -33,14 +33,15 @@ def budget_words(results: Results, group: Group | None = None) -> str:
     return "training budget not recorded"
 
 
-def _budget(results: Results, group: Group | None) -> dict[str, float]:
+def budget_of(results: Results, group: Group | None) -> dict[str, float]:
+    """A student's own budget or the study's: ``steps`` or ``epochs``."""
     own = [cell.budget for cell, _ in chosen(results, group)] if group else []
     return next((budget for budget in own if budget), results.budget)
 
 
 def budget_length(results: Results, group: Group) -> str:
     """How long a student was trained, as ``100 updates`` or ``3 epochs``; empty if not known."""
-    budget = _budget(results, group)
+    budget = budget_of(results, group)
     if steps := budget.get("steps"):
         return plural(steps, "update")
     epochs = budget.get("epochs")
@@ -161,10 +162,18 @@ def _arms_notes(results: Results, group: Group, against: list[str]) -> list[str]
     notes += length_note(results, [group])
     if against:
         notes.append("Differences are paired by seed and test item: ▲ better, ▼ worse;")
-        notes.append("without a mark there is no evidence either way.")
+        notes.append(f"without a mark there is no evidence either way{corrected(results)}.")
     if results.baselines:
         notes.append("In italics: baselines, which are not trained students.")
     return notes
+
+
+def corrected(results: Results) -> str:
+    """Behind what a mark means: that marks follow corrected p-values; empty in earlier runs."""
+    pairs = [*results.comparisons, *results.method_comparisons]
+    return (
+        " once corrected for the number of comparisons" if any(p.family > 1 for p in pairs) else ""
+    )
 
 
 def _weights_notes(results: Results, student: str) -> list[str]:

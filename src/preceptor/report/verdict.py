@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from preceptor.report.chance import by_chance, caution, p_words, reach
 from preceptor.report.control import beside
 from preceptor.report.groups import Group, arms_of, groups
 from preceptor.report.measures import headline, is_written
@@ -112,7 +113,7 @@ def _verdict(results: Results, group: Group) -> Verdict:
         _against_control(results, group, [control[arm] for arm in made if arm in control]),
         _other_metrics(results, group, none, facts),
     )
-    arms = tuple((fact.arm, told(fact)) for fact in facts)
+    arms = tuple((fact.arm, told(fact) + reach(fact, metric(fact.metric))) for fact in facts)
     return Verdict(group[0], title, _short(facts, control), arms, tuple(filter(None, more)))
 
 
@@ -171,7 +172,8 @@ def _against_control(results: Results, group: Group, facts: list[Comparison]) ->
         size = sizes[fact.arm]
         outcome = "" if unclear else f"{words.get(fact.outcome, fact.verdict)}, "
         more = size.difference if size else ""
-        told.append(f"{fact.arm} {outcome}{change(fact, show)}{more}")
+        chance = f", {p_words(fact)}" if by_chance(fact) else ""
+        told.append(f"{fact.arm} {outcome}{change(fact, show)}{chance}{more}")
     return f"{lead}{', no evidence either way' if unclear else ''}: {', '.join(told)}."
 
 
@@ -204,7 +206,7 @@ def change(fact: Difference, show: Metric) -> str:
 
 def told(fact: Comparison | MethodComparison) -> str:
     """One comparison in words: ``better than none by 2.3 points macro-F1 (95 % interval 0.4 to
-    4.2, 3 seeds)``; amounts are without sign, whichever way is better."""
+    4.2, p 0.012, 3 seeds)``; amounts are without sign, whichever way is better."""
     show = metric(fact.metric)
     if fact.outcome in ("better", "worse") and fact.difference is not None:
         by = f"by {show.amount(abs(fact.difference))}"
@@ -213,8 +215,10 @@ def told(fact: Comparison | MethodComparison) -> str:
     lead = f"{words or 'not compared'} against {fact.against}"
     if fact.difference is None:
         return f"{lead} (no difference known)"
+    if fact.nowhere:
+        return f"{lead} (no test item is scored otherwise, {_basis(fact)})"
     unit = " ".join(part for part in (show.unit, show.title) if part)
-    return f"{lead} ({show.change(fact.difference)} {unit}, {_interval(fact, show)})"
+    return f"{lead} ({show.change(fact.difference)} {unit}, {_interval(fact, show)}){caution(fact)}"
 
 
 def _interval(fact: Difference, show: Metric) -> str:
@@ -222,10 +226,13 @@ def _interval(fact: Difference, show: Metric) -> str:
         return f"no interval, {_basis(fact)}"
     signless = fact.outcome in ("better", "worse") and (fact.difference or 0) < 0
     ends = (-fact.high, -fact.low) if signless else (fact.low, fact.high)
-    return f"{LEVEL} interval {show.span(*ends)}, {_basis(fact)}"
+    parts = [f"{LEVEL} interval {show.span(*ends)}", p_words(fact), _basis(fact)]
+    return ", ".join(part for part in parts if part)
 
 
 def _basis(fact: Difference) -> str:
     """What an interval covers."""
+    if fact.of_folds:
+        return f"{plural(fact.seeds, 'fold')} of a cross-validation"
     seeds = plural(fact.seeds, "seed")
     return f"{seeds}, over test items only" if fact.of_items_only else seeds

@@ -12,12 +12,13 @@ from preceptor.evaluate.metrics import majority, score
 from preceptor.evaluate.submission import score_field
 from preceptor.llm import answer
 from preceptor.llm.chat import Answer, Teacher
+from preceptor.llm.settings import AnyTeacher, EmbeddedSettings, TunedSettings
 from preceptor.store.atomic import write_json
 from preceptor.store.tables import write_rows
 from preceptor.study.arms.curating import refuse_unanswered
 from preceptor.study.plan import Plan
+from preceptor.study.serving import asked, scored_and_timed
 from preceptor.study.teachers.staff import Staff
-from preceptor.study.training import scored
 from preceptor.tasks import ChoiceTask, TextTask
 from preceptor.tasks.answers import READERS
 
@@ -84,21 +85,41 @@ def _asked(
     ]
     columns = ("id", "target", "prediction", "text")
     write_rows(folder / f"{name}-{shots}-shot.parquet", rows, columns)
-    usage = (teacher.usage - before).as_dict()
+    usage = teacher.usage - before
     return {
         **_scored(title, test, read, task, seed),
         "teacher": name,
         "shots": shots,
-        "usage": usage,
+        "usage": usage.as_dict(),
+        "serving": {
+            **asked(answers, usage, _at_once(plan.study.teachers[name])),
+            **teacher.footprint,
+        },
     }
+
+
+def _at_once(teacher: AnyTeacher) -> int | None:
+    """How many calls of a teacher may be in flight together; None where it is not called."""
+    if isinstance(teacher, EmbeddedSettings):
+        return teacher.slots
+    return None if isinstance(teacher, TunedSettings) else teacher.concurrency
 
 
 def _tuned(plan: Plan, seed: int, name: str, staff: Staff, folder: Path) -> dict[str, Any]:
     """A tuned teacher labels the test texts as it labels the pool's: by probability."""
+    from preceptor.models.parameters import count_parameters
+    from preceptor.models.size import saved_bytes
+
     test = plan.drawn(seed).test
+    title, one_by_one = f"{name}, tuned, seed {seed}", plan.study.report.latency
     with staff.answering(name, seed) as predictor:
-        rows, metrics = scored(predictor, {"test": test}, f"{name}, tuned, seed {seed}")
+        found = scored_and_timed(predictor, {"test": test}, title, one_by_one=one_by_one)
+        _, parameters = count_parameters(predictor.model)
+    tuning = plan.tunings.answering(name, seed)
+    assert tuning is not None
+    size = saved_bytes(plan.tunings.folder(tuning) / "model")
     columns = ("id", "target", "prediction", "text")
-    write_rows(folder / f"{name}-tuned.parquet", rows, columns)
-    row = _row(f"{name}, tuned", seed, metrics["test"]["likelihood"])
-    return {**row, "teacher": name, "shots": None}
+    write_rows(folder / f"{name}-tuned.parquet", found.rows, columns)
+    row = _row(f"{name}, tuned", seed, found.metrics["test"]["likelihood"])
+    serving = {**found.serving, "weights_bytes": size, "parameters": parameters}
+    return {**row, "teacher": name, "shots": None, "serving": serving}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +13,9 @@ from preceptor.study.environment import environment
 from preceptor.study.measures import MEASURES
 from preceptor.study.plan import Cell, Plan
 from preceptor.study.predictor import Predictor
+from preceptor.study.serving import scored_and_timed
 from preceptor.study.spec import chosen_by
-from preceptor.study.training import Trainee, scored, training_rows
+from preceptor.study.training import Trainee, training_rows
 from preceptor.tune.checkpoint import Checkpoint
 from preceptor.tune.distil import Distil
 from preceptor.tune.trunk import TrunkCache
@@ -36,6 +36,7 @@ def fill_cell(plan: Plan, cell: Cell, folder: Path) -> None:
     and ``result.json``.
     """
     from preceptor.models.parameters import count_parameters
+    from preceptor.models.size import stored_bytes
     from preceptor.tune.memory import release
 
     release()
@@ -48,22 +49,23 @@ def fill_cell(plan: Plan, cell: Cell, folder: Path) -> None:
     cut_in_training, predictor.inputs.cut = predictor.inputs.cut, 0
     fitted = trainee.fit(predictor, rows, _aids(plan, cell, predictor))
     predictor.inputs.cut = 0
-    started = time.perf_counter()
-    predictions, metrics = scored(predictor, held_out, cell.id)
+    found = scored_and_timed(predictor, held_out, cell.id, one_by_one=plan.study.report.latency)
     trainable, total = count_parameters(predictor.model)
+    stored = stored_bytes(predictor.model, plan.weights[cell.student])
     record = {
         "rows": len(rows),
         "left_out": left_out,
-        "splits": metrics,
+        "splits": found.metrics,
         "trainable_parameters": trainable,
         "total_parameters": total,
         **fitted,
-        "scoring_seconds": time.perf_counter() - started,
-        "environment": environment(),
+        "scoring_seconds": found.seconds,
+        "serving": {**found.serving, "weights_bytes": stored},
+        "environment": environment(plan.jobs),
         "cut": {"train": cut_in_training, "validation and test": predictor.inputs.cut},
     }
     columns = MEASURES[plan.study.task.kind].COLUMNS
-    write_rows(folder / "predictions.parquet", predictions, columns)
+    write_rows(folder / "predictions.parquet", found.rows, columns)
     write_json(folder / "history.json", record.pop("history"))
     write_json(folder / "result.json", record)
     if plan.study.keep != "none":

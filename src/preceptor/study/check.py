@@ -16,7 +16,8 @@ from preceptor.curate import FILTERS
 from preceptor.data.example import Example
 from preceptor.data.problems import listed
 from preceptor.data.sampling import label_counts
-from preceptor.data.splits import Splits, check_labels, check_texts
+from preceptor.data.splits import Splits
+from preceptor.data.targets import check_labels, check_texts
 from preceptor.errors import PreceptorError, SpecError
 from preceptor.llm import vllm
 from preceptor.llm.endpoint import check_key
@@ -24,10 +25,12 @@ from preceptor.llm.prices import quote
 from preceptor.llm.settings import AnyTeacher, EndpointSettings, TunedSettings, VllmSettings
 from preceptor.models import weights
 from preceptor.study.file import headed, hint, placed
+from preceptor.study.folds import fold_problems
 from preceptor.study.plan import Plan
 from preceptor.study.spec import MixArm, NoneArm, Study
 from preceptor.study.students import student_problems
 from preceptor.study.teachers.problems import annotation_problems, pool_problems, tuned_problems
+from preceptor.study.tracking import tracker_problems
 from preceptor.tasks import TextTask
 from preceptor.tasks.template import fields_of
 
@@ -49,7 +52,7 @@ def check(plan: Plan, calls: bool = True) -> None:
     study = plan.study
     problems = [*_teachers(study), *_arms(study), *student_problems(plan), *_prompts(plan)]
     problems += tuned_problems(plan) if study.teachers else []
-    problems += _curation(plan)
+    problems += [*_curation(plan), *fold_problems(study), *tracker_problems(study)]
     if not problems:
         problems += annotation_problems(plan)
     if texts := list(_of_texts(study)):
@@ -252,7 +255,7 @@ def _fields(plan: Plan) -> Iterator[str]:
     for field in sorted(fields_of(plan.study.task.input) - inputs):
         guess = hint(field, sorted(inputs))
         yield f"task.input: no input field {field!r}{guess}; the data have {listed(inputs)}"
-    train = plan.splits.train
+    train = [one for part in plan.partitions for one in part.train]
     if not train:
         return
     readable = inputs | set.intersection(*(set(example.extra) for example in train))
@@ -296,9 +299,10 @@ def _readable(arm: AnyOperation | AnnotateSettings, plan: Plan) -> None:
 
 def _baselines(plan: Plan) -> Iterator[str]:
     field = plan.study.baselines.human
-    if field is None or not plan.splits.test:
+    tested = [one for part in plan.partitions for one in part.test]
+    if field is None or not tested:
         return
-    known = set.intersection(*({*one.inputs, *one.extra} for one in plan.splits.test))
+    known = set.intersection(*({*one.inputs, *one.extra} for one in tested))
     if field not in known:
         guess = hint(field, sorted(known))
         yield f"baselines.human: no field {field!r}{guess}; there are {', '.join(sorted(known))}"

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from importlib.metadata import PackageNotFoundError, version
 
 import preceptor
 
-_PACKAGES = ("torch", "transformers", "peft", "accelerate", "openai", "xllamacpp", "scikit-learn")
+_PACKAGES = (
+    *("torch", "transformers", "peft", "accelerate", "tokenizers", "numpy", "scipy", "pyarrow"),
+    *("openai", "xllamacpp", "scikit-learn"),
+)
 
 
-def environment() -> dict[str, object]:
-    """Versions, processor, threads and device, as JSON values."""
+def environment(jobs: int = 1) -> dict[str, object]:
+    """Versions, processor, threads and device, as JSON values.
+
+    Args:
+        jobs: how many cells are trained at a time.
+    """
     import torch
 
     return {
@@ -23,8 +31,30 @@ def environment() -> dict[str, object]:
         "processor": _processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
+        "jobs": jobs,
+        "threads_per_job": job_threads(jobs),
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
     }
+
+
+def job_threads(jobs: int) -> int:
+    """The threads of each of several processes: what the user has set, or its share of the cores.
+
+    One process takes as many as torch does.
+    """
+    import torch
+
+    if jobs == 1:
+        return torch.get_num_threads()
+    named = re.match(r"[1-9]\d*", os.environ.get("OMP_NUM_THREADS", ""))
+    return int(named[0]) if named else max(1, cores() // jobs)
+
+
+def cores() -> int:
+    """The processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _version(package: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +32,8 @@ from preceptor.tune.settings import Budget
 
 _STAGES = {"data": 1, "arms": 1, "cells": 2, "baselines": 2}
 _METHOD: TypeAdapter[Any] = TypeAdapter(MethodSettings)
+CONTROLS = ("none", "repeat")
+"""the operations of arms that other arms are compared with"""
 
 
 @dataclass(frozen=True)
@@ -61,12 +63,28 @@ class Cell:
 
 
 def cells_of(study: Study) -> Iterator[Cell]:
-    """All cells, seed by seed, so that the first comparison is complete early."""
+    """All cells, so that every comparison is complete as early as it can be.
+
+    What is compared is an arm and a control (`none`, `repeat`), of one student under one seed,
+    each at the setting that validation chose among all of its settings. So seeds come first, and
+    no arm is ever more than one seed ahead of another; below them students, so that cells of the
+    same weights follow each other; then arms, controls first; and settings last: the first
+    comparison is complete after two arms' settings, each further one after one arm's.
+    """
     for seed, (name, student) in itertools.product(study.seeds, study.students.items()):
         if seed in study.seeds[: student.seeds]:
-            for setting in _settings(student):
-                for arm in student.arms or study.arms:
+            for arm in _controls_first(study, student.arms or study.arms):
+                for setting in _settings(student):
                     yield Cell(arm, name, setting, seed)
+
+
+def _controls_first(study: Study, arms: Iterable[str]) -> list[str]:
+    """The arms in the study's order, those that others are compared with before all others.
+
+    An arm that is not there is told elsewhere; see :mod:`preceptor.study.students`.
+    """
+    made = {name for name, arm in study.arms.items() if arm.operation not in CONTROLS}
+    return sorted(arms, key=lambda name: name in made)
 
 
 def _settings(student: AnyStudent) -> Iterator[tuple[tuple[str, Any], ...]]:
@@ -85,6 +103,8 @@ class Plan:
         out: the run folder.
         command: how the run was asked for, for the report.
         study_file: the study's file, to name lines in messages.
+        jobs: how many cells are trained at a time, each in a process of its own; 1 trains them
+            in the run's own process.
     """
 
     study: Study
@@ -92,6 +112,12 @@ class Plan:
     out: Path
     command: str = ""
     study_file: Path | None = None
+    jobs: int = 1
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What goes to another process: data and weights as they were found here, but not the
+        tunings, which hold functions; they are found again there."""
+        return {name: value for name, value in self.__dict__.items() if name != "tunings"}
 
     @cached_property
     def splits(self) -> Splits:
@@ -119,9 +145,15 @@ class Plan:
         return subset(train, share, f"human:{seed}", self.splits.targets)
 
     @property
-    def held_out(self) -> list[Example]:
-        """Validation and test examples, for the contamination filter's eyes."""
-        drawn = self.drawn(0)
+    def partitions(self) -> list[Splits]:
+        """The data before any limit: as they were read, or those of every fold in turn."""
+        if self.splits.folds is None:
+            return [self.splits]
+        return [self.splits.under(seed) for seed in self.draw_seeds]
+
+    def held_out(self, seed: int) -> list[Example]:
+        """Validation and test examples of one draw seed, for the contamination filter's eyes."""
+        drawn = self.drawn(seed)
         return [*drawn.validation, *drawn.test]
 
     def ledger_of(self, teacher: str) -> Path:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,16 +58,39 @@ class Predictions:
 
 
 @dataclass
+class Pace:
+    """How many answers a reading has given so far, and how long that took.
+
+    Attributes:
+        answers: how many.
+        seconds: of all of them.
+    """
+
+    answers: int = 0
+    seconds: float = 0.0
+
+    @contextmanager
+    def running(self, answers: int) -> Iterator[None]:
+        """Count the block's time as that of so many answers."""
+        started = time.perf_counter()
+        yield
+        self.answers += answers
+        self.seconds += time.perf_counter() - started
+
+
+@dataclass
 class Predictor:
     """A student that can be asked.
 
     Attributes:
         inputs: what it reads of an example.
         model: the trained model.
+        paces: of each reading how fast it answered.
     """
 
     inputs: Inputs
     model: PreTrainedModel
+    paces: defaultdict[str, Pace] = field(default_factory=lambda: defaultdict(Pace))
 
     @property
     def task(self) -> AnyTask:
@@ -84,17 +109,28 @@ class Predictor:
 
     def predict(self, texts: list[str], title: str) -> dict[str, Predictions]:
         """Every reading's predictions of shown inputs; precision as in training."""
+        if isinstance(self.task, TextTask):
+            return {"generation": self.read("generation", texts, title)}
+        if isinstance(self.student, EncoderStudent):
+            return {"classifier": self.read("classifier", texts, title)}
+        names = self.student.readings
         with self.precision():
-            if isinstance(self.task, TextTask):
-                return {"generation": self._generate(texts, title)}
-            if isinstance(self.student, EncoderStudent):
-                return {"classifier": self._classify(texts, title)}
-            ways = {"likelihood": self._likelihood, "generation": self._generate}
-            return {name: ways[name](texts, f"{title}, {name}") for name in self.student.readings}
+            return {name: self.read(name, texts, f"{title}, {name}") for name in names}
+
+    def read(self, reading: str, texts: list[str], title: str) -> Predictions:
+        """One reading's predictions of shown inputs."""
+        ways = {
+            "classifier": self._classify,
+            "likelihood": self._likelihood,
+            "generation": self._generate,
+        }
+        with self.precision(), self.paces[reading].running(len(texts)):
+            return ways[reading](texts, title)
 
     def foresee(self, examples: Sequence[Example], title: str) -> list[RowForeseen]:
         """How well the student foresees every example's answer, and all of its text."""
-        return self.foresee_rows([self.inputs.answered(one) for one in examples], title)
+        with self.paces["next_token"].running(len(examples)):
+            return self.foresee_rows([self.inputs.answered(one) for one in examples], title)
 
     def foresee_rows(
         self, rows: Sequence[tuple[tuple[int, ...], int] | PairRow], title: str

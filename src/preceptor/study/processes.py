@@ -25,6 +25,22 @@ def several() -> bool:
     return any(int(os.environ.get(name, "1")) > 1 for name in _SIZES)
 
 
+def refuse_jobs(jobs: int) -> None:
+    """Cells are trained by all processes of a launcher, or by a process each; not both.
+
+    Raises:
+        PreceptorError: both were asked for.
+    """
+    if jobs > 1 and several():
+        raise PreceptorError(
+            "--jobs trains cells side by side, and accelerate launch trains each with all its"
+            " processes",
+            found=f"--jobs {jobs} under a launcher of several processes",
+            expected="one of the two",
+            fix="give --jobs to `preceptor run` without accelerate launch, or leave it out",
+        )
+
+
 def is_first() -> bool:
     """Whether this process runs the study."""
     return not several() or bool(_accelerator().is_main_process)

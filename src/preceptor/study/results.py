@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from preceptor.data.example import Example
-from preceptor.data.leakage import leakage, summary
-from preceptor.data.readers.pubmedqa import PubmedqaSettings
-from preceptor.data.sampling import label_counts
-from preceptor.data.splits import DataSettings
 from preceptor.llm import identity_of
 from preceptor.llm.chat import Usage
 from preceptor.llm.ledger import total
 from preceptor.llm.prices import quote
 from preceptor.llm.settings import AnyTeacher, TunedSettings
-from preceptor.study.check import check_targets, thin_choice
-from preceptor.study.comparing import comparisons, groups, method_comparisons, scores
+from preceptor.study.against_teachers import teacher_comparisons
+from preceptor.study.best_on_test import best_on_test
+from preceptor.study.comparing import compared, groups, scores
+from preceptor.study.data_told import data_told, tested_seeds
 from preceptor.study.environment import environment
 from preceptor.study.plan import Cell, Plan
+from preceptor.study.provenance import provenance
 from preceptor.study.spec import chosen_by
+from preceptor.study.stages import stages
 from preceptor.study.teachers.told import label_accuracy, tunings_told
-
-_SHOWN_LEAKS = 20
+from preceptor.study.told import not_covered, same_but_budget
 
 
 def collect(plan: Plan, failed: list[dict[str, str]], finished: bool) -> dict[str, Any]:
@@ -35,7 +33,8 @@ def collect(plan: Plan, failed: list[dict[str, str]], finished: bool) -> dict[st
     study = plan.study
     done = done_cells(plan)
     chosen = choose(plan, done)
-    grouped = dict(groups(chosen))
+    grouped = dict(groups(_settled(plan, chosen, done, failed)))
+    cells = [_cell(plan, cell, cell in chosen.values()) for cell in done]
     return {
         "format": 1,
         "study": study.name,
@@ -43,23 +42,29 @@ def collect(plan: Plan, failed: list[dict[str, str]], finished: bool) -> dict[st
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": sum(part.seconds for part in plan.parts().values()),
         "command": plan.command,
+        "base": os.path.relpath(plan.base_dir, plan.out),
         "finished": finished and len(done) == len(plan.cells),
         "limits": list(study.limits),
-        "environment": environment(),
+        "environment": environment(plan.jobs),
         "budget": study.budget.model_dump(mode="json", exclude_none=True),
         "choose_by": study.choose_by,
         "task": study.task.model_dump(mode="json"),
-        "data": _data(plan),
+        "data": data_told(plan),
         "teachers": _teachers(plan),
         "arms": _arms(plan),
         "baselines": [row for seed in plan.draw_seeds for row in _baselines(plan, seed)],
-        "cells": [_cell(plan, cell, cell in chosen.values()) for cell in done],
+        "cells": cells,
+        "stages": stages(plan, cells),
         "failed": failed,
         "scores": [row for key, cells in grouped.items() for row in scores(plan, key, cells)],
-        "comparisons": list(comparisons(plan, grouped)),
-        "method_comparisons": list(method_comparisons(plan, grouped)),
+        **compared(plan, grouped),
+        "teacher_comparisons": list(teacher_comparisons(plan, grouped)),
+        "not_covered": not_covered(study),
+        "same_but_budget": same_but_budget(plan),
+        "best_on_test": best_on_test(cells),
         "best": next((cell.id for cell in best_cells(plan, chosen.values()).values()), None),
         "report": study.report.model_dump(mode="json"),
+        "provenance": provenance(plan),
     }
 
 
@@ -100,6 +105,19 @@ def choose(plan: Plan, done: Sequence[Cell]) -> dict[tuple[str, str, int], Cell]
         if key not in chosen or _better(plan, cell, chosen[key]):
             chosen[key] = cell
     return chosen
+
+
+def _settled(
+    plan: Plan,
+    chosen: Mapping[tuple[str, str, int], Cell],
+    done: Sequence[Cell],
+    failed: Sequence[dict[str, str]],
+) -> dict[tuple[str, str, int], Cell]:
+    """The choices among all settings: of a run that was stopped, one among those of an arm that
+    were tried so far would set it behind an arm whose settings were all tried."""
+    tried = {cell.id for cell in done} | {one["id"] for one in failed}
+    untried = [(cell.student, cell.arm, cell.seed) for cell in plan.cells if cell.id not in tried]
+    return {key: cell for key, cell in chosen.items() if key not in untried}
 
 
 def _better(plan: Plan, cell: Cell, other: Cell) -> bool:
@@ -151,57 +169,6 @@ def _cell(plan: Plan, cell: Cell, chosen: bool) -> dict[str, Any]:
     }
 
 
-def _data(plan: Plan) -> dict[str, Any]:
-    splits = plan.drawn(plan.draw_seeds[0])
-    data = plan.study.data
-    columns = None if isinstance(data, PubmedqaSettings) else data.columns
-    record = _json(plan.out / "data" / "data.json")
-    shown = {**splits.labelled(), "train": plan.splits.train}
-    return {
-        "reader": data.reader,
-        "files": [path.name for path in plan.splits.files],
-        "columns": columns.fields() if columns else {},
-        "text_format": _text_format(data),
-        "counts": {name: _counts(plan, examples) for name, examples in shown.items()},
-        "labelled_per_seed": len(splits.train),
-        "draw_seeds": plan.draw_seeds,
-        "pool": _pool(plan),
-        "notes": [*record.get("notes", []), *check_targets(plan, splits), *thin_choice(plan)],
-        "dropped": record.get("dropped", []),
-        "leakage": _leakage(plan),
-    }
-
-
-def _counts(plan: Plan, examples: Sequence[Example]) -> dict[str, int]:
-    """Examples by label; of free answers, which are no labels, all together."""
-    return label_counts(examples) if plan.study.task.labels else {"answers": len(examples)}
-
-
-def _text_format(data: DataSettings) -> dict[str, Any]:
-    """How the study's table is written, so that `predict` reads one like it."""
-    names = ("encoding", "delimiter", "quotes")
-    return {name: getattr(data, name) for name in names if hasattr(data, name)}
-
-
-def _pool(plan: Plan) -> list[dict[str, Any]]:
-    """Of every draw seed's pool its size, its hidden labels, and what was taken out of it."""
-    drawn = {seed: plan.drawn(seed) for seed in plan.draw_seeds if plan.drawn(seed).unlabelled}
-    return [
-        {
-            "seed": seed,
-            "rows": len(one.unlabelled),
-            "hidden_labels": len(one.hidden),
-            "removed": dict(Counter(row.reason for row in one.pool_dropped)),
-        }
-        for seed, one in drawn.items()
-    ]
-
-
-def _leakage(plan: Plan) -> dict[str, Any]:
-    leaks = leakage(plan.splits, plan.study.task.show)
-    return {"rows": summary(leaks), "examples": [asdict(leak) for leak in leaks[:_SHOWN_LEAKS]]}
-
-
 def _teachers(plan: Plan) -> list[dict[str, Any]]:
     return [
         {
@@ -240,7 +207,8 @@ def _used(plan: Plan, name: str) -> dict[str, Any]:
 
 
 def _used_by_parts(plan: Plan, name: str) -> Usage:
-    """By the records of arms and baselines; zero-shot requests are the same under every seed."""
+    """By the records of arms and baselines; of one test split, zero-shot requests are the same
+    under every seed."""
     teaching = plan.study.teaching()
     used = [
         _json(plan.arm_part(arm, seed).folder / "arm.json").get("usage")
@@ -249,8 +217,8 @@ def _used_by_parts(plan: Plan, name: str) -> Usage:
     ]
     for seed in plan.draw_seeds:
         rows = [row for row in _baselines(plan, seed) if row.get("teacher") == name]
-        first = seed == plan.draw_seeds[0]
-        used += [row.get("usage") for row in rows if first or row.get("shots") != 0]
+        own = seed in tested_seeds(plan)
+        used += [row.get("usage") for row in rows if own or row.get("shots") != 0]
     return sum((Usage(**one) for one in used if one), Usage())
 
 
@@ -265,10 +233,12 @@ def _arms(plan: Plan) -> dict[str, Any]:
         for name, arm in plan.study.arms.items()
     }
     for name, seed in plan.arms:
-        record = _json(plan.arm_part(name, seed).folder / "arm.json")
+        part = plan.arm_part(name, seed)
+        record = _json(part.folder / "arm.json")
         if record:
             found = label_accuracy(plan, name, seed)
-            arms[name]["seeds"].append({**record, **found, "path": f"arms/{name}/seed-{seed}"})
+            told = {"seconds": part.seconds, "path": f"arms/{name}/seed-{seed}"}
+            arms[name]["seeds"].append({**record, **found, **told})
     return arms
 
 

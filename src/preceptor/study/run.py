@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -19,16 +19,18 @@ from preceptor.store.tables import write_rows
 from preceptor.study import processes
 from preceptor.study.arms.fill import fill_arm
 from preceptor.study.baselines import fill_baselines
-from preceptor.study.cells import CHECKPOINTS, TRUNK, checkpoint_of, fill_cell
+from preceptor.study.cells import CHECKPOINTS, TRUNK
 from preceptor.study.check import check, check_ready
+from preceptor.study.failures import FAILED
 from preceptor.study.inputs import check_lengths
+from preceptor.study.jobs import make_cells
 from preceptor.study.plan import Cell, Plan
 from preceptor.study.results import best_cells, choose, collect, done_cells
 from preceptor.study.teachers.staff import Staff
 from preceptor.study.teachers.tuning import fill_teacher
+from preceptor.study.tracking import log_cell
 
 Say = Callable[[str], None]
-_SHORT_OF_MEMORY = re.compile("out of memory|not enough memory|can't allocate memory", re.I)
 
 
 def run(plan: Plan, redo: bool, say: Say) -> Path:
@@ -61,6 +63,7 @@ def _run(plan: Plan, redo: bool, say: Say) -> Path:
         sweep(plan.out)
         _refuse_stale(plan, redo)
         check_lengths(plan)
+        remove(plan.out / FAILED)
         write_text(plan.out / "study.yaml", study_text(plan))
         failed: list[dict[str, str]] = []
         try:
@@ -70,9 +73,9 @@ def _run(plan: Plan, redo: bool, say: Say) -> Path:
                 remove(plan.out / folder)
         except BaseException:
             with suppress(Exception):  # the error that stopped the run is the one to tell
-                _conclude(plan, failed, finished=False)
+                _conclude(plan, failed, say, finished=False)
             raise
-        return _conclude(plan, failed, finished=True)
+        return _conclude(plan, failed, say, finished=True)
 
 
 def study_text(plan: Plan) -> str:
@@ -111,7 +114,7 @@ def _refuse_stale(plan: Plan, redo: bool) -> None:
         raise StaleRunError(
             "this run folder was made from something else",
             where=str(plan.out),
-            found=_told(stale),
+            found=told_changes(stale),
             fix="give a new folder with --out, or --redo to make these parts and all below anew"
             f" ({len(stale)} of {len(parts)} parts)",
         )
@@ -119,7 +122,7 @@ def _refuse_stale(plan: Plan, redo: bool) -> None:
         shutil.rmtree(parts[name].folder)
 
 
-def _told(stale: dict[str, list[str]], limit: int = 6) -> str:
+def told_changes(stale: dict[str, list[str]], limit: int = 6) -> str:
     """The differences that name a setting or a file, before those that only follow from them."""
     changes = [f"{name}: {change}" for name, found in stale.items() for change in found]
     roots = [change for change in changes if not _follows(change)] or changes
@@ -147,59 +150,51 @@ def _make_parts(plan: Plan, failed: list[dict[str, str]], say: Say) -> None:
             _stage(plan.baselines_part(seed), f"baselines, seed {seed}", say)(
                 partial(fill_baselines, plan, seed, staff)
             )
-    for number, cell in enumerate(plan.cells, 1):
-        _run_cell(plan, cell, f"cell {number} of {len(plan.cells)}: {cell.id}", failed, say)
+    _run_cells(plan, plan.cells, failed, say)
 
 
-def _run_cell(
+def _run_cells(
     plan: Plan,
-    cell: Cell,
-    title: str,
+    cells: Sequence[Cell],
     failed: list[dict[str, str]],
     say: Say,
     *,
     again: bool = False,
 ) -> None:
     """One failed cell is reported and does not stop the rest."""
-    part = plan.cell_part(cell)
-    there = part.exists() and not again
-    try:
-        with _memory(plan, cell):
-            _stage(part, title, say, again)(partial(fill_cell, plan, cell))
-        checkpoint_of(plan, cell).remove()
-    except PreceptorError as error:
-        failed.append({"id": cell.id, "error": str(error)})
-        say(f"{title}: failed: {error}")
-    if not there:
+    titles = {
+        cell.id: f"cell {number} of {len(plan.cells)}: {cell.id}"
+        for number, cell in enumerate(plan.cells, 1)
+    }
+    there = [cell for cell in cells if not again and plan.cell_part(cell).exists()]
+
+    def track(cell: Cell) -> None:
+        for problem in log_cell(plan, cell):
+            say(f"{titles[cell.id]}: {problem}")
+
+    for cell in there:
+        say(f"{titles[cell.id]}: there already")
+        track(cell)
+
+    def told(cell: Cell, error: str | None) -> None:
+        if error is None:
+            why = ", whose model was not kept" if again else ""
+            say(f"{titles[cell.id]}{why}: {plan.cell_part(cell).seconds:.1f} s")
+            track(cell)
+        else:
+            failed.append({"id": cell.id, "error": error})
+            say(f"{titles[cell.id]}: failed: {error}")
         _prune(plan)
 
-
-@contextmanager
-def _memory(plan: Plan, cell: Cell) -> Iterator[None]:
-    """Tell an allocation that failed as this cell's error; torch has a RuntimeError for it."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        short = isinstance(error, MemoryError) or _SHORT_OF_MEMORY.search(str(error))
-        if not short or processes.several():  # the others would wait for this one's share
-            raise
-        raise PreceptorError(
-            "there is not enough memory to train or score this student",
-            where=cell.id,
-            found=str(error).partition("\n")[0] or type(error).__name__,
-            fix=f"lower students.{cell.student}.fit.batch_tokens"
-            f" (now {plan.study.students[cell.student].fit.batch_tokens})",
-        ) from error
+    make_cells(plan, [cell for cell in cells if cell not in there], told, again)
 
 
-def _stage(
-    part: Part, title: str, say: Say, again: bool = False
-) -> Callable[[Callable[[Path], None]], None]:
+def _stage(part: Part, title: str, say: Say) -> Callable[[Callable[[Path], None]], None]:
     def make(fill: Callable[[Path], None]) -> None:
-        if part.exists() and not again:
+        if part.exists():
             say(f"{title}: there already")
             return
-        part.make(fill, again)
+        part.make(fill)
         say(f"{title}: {part.seconds:.1f} s")
 
     return make
@@ -216,8 +211,9 @@ def _calls_left(plan: Plan) -> bool:
 
 def _fill_data(plan: Plan, folder: Path) -> None:
     splits = plan.splits
+    dealt = {one.id for one in splits.folds.examples} if splits.folds else set()
     rows = [
-        {**to_row(example), "split": name}
+        {**to_row(example), "split": "every one in turn" if example.id in dealt else name}
         for name in ("train", "validation", "test", "unlabelled")
         for example in getattr(splits, name)
     ]
@@ -226,12 +222,18 @@ def _fill_data(plan: Plan, folder: Path) -> None:
     write_json(folder / "data.json", {"notes": splits.notes, "dropped": dropped})
 
 
-def _conclude(plan: Plan, failed: list[dict[str, str]], finished: bool) -> Path:
+def _conclude(plan: Plan, failed: list[dict[str, str]], say: Say, finished: bool) -> Path:
+    from preceptor.report.cards import write_cards
     from preceptor.report.page import write_report
 
+    order = [cell.id for cell in plan.cells]
+    failed.sort(key=lambda one: order.index(one["id"]))  # several jobs fail in any order
     results = collect(plan, failed, finished and not failed)
     write_json(plan.out / "results.json", results)
-    return write_report(plan.out)
+    page = write_report(plan.out)
+    for problem in write_cards(plan.out):
+        say(problem)
+    return page
 
 
 def _keep_models(plan: Plan, failed: list[dict[str, str]], say: Say) -> None:
@@ -240,10 +242,8 @@ def _keep_models(plan: Plan, failed: list[dict[str, str]], say: Say) -> None:
     What is kept is no part of a cell's fingerprint, so a model may be wanted that an earlier
     run of this folder was not asked to keep: its cell is made anew.
     """
-    for cell in _wanted(plan):
-        if not _model(plan, cell).is_dir():
-            title = f"cell {cell.id}, whose model was not kept"
-            _run_cell(plan, cell, title, failed, say, again=True)
+    without = [cell for cell in _wanted(plan) if not _model(plan, cell).is_dir()]
+    _run_cells(plan, without, failed, say, again=True)
     _prune(plan)
 
 

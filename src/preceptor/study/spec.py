@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from preceptor.augment import AnyOperation
 from preceptor.augment.annotate import AnnotateSettings
@@ -192,6 +192,37 @@ class ReportSettings(Settings):
 
     publish_texts: bool = True
     """false leaves every text of the data out of the page (a licence may ask for that)"""
+    latency: bool = True
+    """time some test answers one by one in every cell, five seconds at most; false leaves that
+    out"""
+    hour_price: float | None = Field(None, ge=0, allow_inf_nan=False)
+    """what an hour of this machine costs; the page then tells what its answers cost, too"""
+    currency: str = Field("USD", min_length=1)
+    """of `hour_price`"""
+
+
+class CardSettings(Settings):
+    """What the cards of trained students and made data say, and no file of theirs tells."""
+
+    data_licence: str | None = None
+    """the licence of the data, by the hub's name for it (cc-by-4.0). Where it is not given, that
+    of a data card beside the file that names the file; else the cards say that it is unknown"""
+    data_source: str | None = None
+    """where the data come from: a name, an address"""
+    language: Annotated[
+        tuple[str, ...],
+        BeforeValidator(
+            lambda value: (value,) if isinstance(value, str) else value,
+            json_schema_input_type=str | list[str],
+        ),
+    ] = ()
+    """the language of the texts by its ISO 639 code (en), or several"""
+    licences: Mapping[str, str] = {}
+    """licence or terms of a student's or teacher's model, by the name it has in this study, where
+    its files do not tell ({gpt: the terms of the service})"""
+
+
+Tracker = Literal["tensorboard", "trackio", "wandb", "mlflow"]
 
 
 class Study(Settings):
@@ -233,6 +264,22 @@ class Study(Settings):
     """which trained students stay on disk: each student's best cell, all or none. A cell whose
     model is wanted only later is trained anew by the next run"""
     report: ReportSettings = ReportSettings()
+    card: CardSettings = CardSettings()
+    """the cards (README.md) beside trained students and made data: the Hugging Face hub's format"""
+    trackers: tuple[Tracker, ...] = ()
+    """where scores and training curves go too, a run a cell: tensorboard, trackio, wandb, mlflow;
+    their files lie in RUN/trackers. W&B sends them away, the others only where their own
+    environment variables say so. Nothing is sent anywhere that is not named here"""
+
+    @field_validator("card")
+    @classmethod
+    def _known(cls, card: CardSettings, info: ValidationInfo) -> CardSettings:
+        if {"students", "teachers"} <= info.data.keys():
+            named = [*info.data["students"], *info.data["teachers"]]
+            unknown = [name for name in card.licences if name not in named]
+            if unknown:
+                raise ValueError(f"licences: no student or teacher is named {unknown[0]!r}")
+        return card
 
     @field_validator("seeds")
     @classmethod

@@ -36,7 +36,7 @@ class Curator:
         material = Material(
             assignment.task,
             assignment.human,
-            plan.held_out,
+            plan.held_out(assignment.seed),
             assignment.settings.operation,
             assignment.wanted,
             assignment.seed,

@@ -216,8 +216,9 @@ def _baselines(plan: Plan) -> Iterator[TeacherCalls]:
 
 def _baseline(plan: Plan, name: str, shots: int) -> TeacherCalls:
     splits = plan.drawn(plan.draw_seeds[0])
-    # Zero-shot calls are the same under every seed, and the cache answers the repeats.
-    rounds = (len(splits.test),) * (len(plan.draw_seeds) if shots else 1)
+    # Of one test split, zero-shot calls are the same under every seed: the cache answers repeats.
+    once = not shots and plan.splits.folds is None
+    rounds = (len(splits.test),) * (1 if once else len(plan.draw_seeds))
     requests = answer.requests(
         plan.study.choice, splits.test, splits.train, shots=shots, seed=0, parameters={}
     )

@@ -105,11 +105,12 @@ def _shares(plan: Plan) -> Iterator[str]:
     """Every number of human examples must be there."""
     named: dict[str, object] = {f"arms.{name}": arm for name, arm in plan.study.arms.items()}
     named |= {f"teachers.{name}": one for name, one in plan.study.teachers.items()}
+    smallest = min(plan.draw_seeds, key=lambda seed: len(plan.drawn(seed).train))
     for where, one in named.items():
         share = getattr(one, "human", None)
         if share is not None:
             try:
-                plan.human(plan.draw_seeds[0], share)
+                plan.human(smallest, share)
             except PreceptorError as error:
                 yield f"{where}.human: {error}"
 
