@@ -5,7 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Protocol
+
+_QUIET: ContextVar[bool] = ContextVar("quiet", default=False)
 
 
 class Advance(Protocol):
@@ -17,6 +20,16 @@ class Advance(Protocol):
 
 
 @contextmanager
+def no_bars() -> Iterator[None]:
+    """While the block runs no bar is shown, nor made: one takes longer than a small model does."""
+    token = _QUIET.set(True)
+    try:
+        yield
+    finally:
+        _QUIET.reset(token)
+
+
+@contextmanager
 def bar(label: str, total: float) -> Iterator[Advance]:
     """Show a bar with time left while the block runs, if stderr is a terminal; nothing stays.
 
@@ -24,6 +37,9 @@ def bar(label: str, total: float) -> Iterator[Advance]:
         label: what is being done.
         total: how much there is to do, in the unit that ``advance`` is called with.
     """
+    if _QUIET.get():
+        yield _ignore
+        return
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -55,3 +71,7 @@ def bar(label: str, total: float) -> Iterator[Advance]:
             progress.advance(task, amount)
 
         yield advance
+
+
+def _ignore(amount: float = 1, note: str = "") -> None:
+    """What there is to tell where no bar is."""
