@@ -12,6 +12,7 @@ from scipy.stats import t
 
 from preceptor.report import amounts, ceiling
 from preceptor.report.ceiling import Way, fieller, way_table, ways
+from preceptor.report.findings import shown
 from preceptor.report.page import write_report
 from preceptor.report.results import Results, load
 from preceptor.report.sources import source_of
@@ -230,3 +231,13 @@ def test_the_way_begins_at_none_without_repeat_and_beside_as_many_human_rows(tau
     assert {way.start for way in ways(changed(found, cells=cells), GROUP)} == {"none"}
     no_gold = [cell for cell in found["cells"] if cell["arm"] != "gold"]
     assert ceiling.way_table(changed(found, cells=no_gold), GROUP) is None
+
+
+def test_a_student_of_soft_labels_goes_the_way_of_its_hard_twin(taught: Path) -> None:
+    found = raw(taught)
+    soft = [dict(one, student="soft") for one in found["cells"] if one["arm"] == "annotate"]
+    with_soft = changed(found, cells=[*found["cells"], *soft], hard_twins={"soft": "minilm"})
+    (way,) = ways(with_soft, ("soft", "classifier"))
+    assert way in ways(with_soft, GROUP)
+    assert ways(changed(found, cells=[*found["cells"], *soft]), ("soft", "classifier")) == []
+    assert any("soft differs from minilm" in line for line in shown(with_soft))

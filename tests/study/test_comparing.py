@@ -18,6 +18,7 @@ from preceptor.store.tables import write_rows
 from preceptor.study.comparing import compared, groups, scores
 from preceptor.study.file import load_study
 from preceptor.study.plan import Cell, Plan
+from preceptor.study.told import hard_twins
 
 STUDY = """\
 name: small
@@ -239,3 +240,25 @@ def test_an_arm_without_cells_a_seed_in_common_or_items_breaks_nothing(plan: Pla
     value = found(plan, cells)
     assert [one["why"] for one in value["not_compared"]] == ["there are fewer than two test items"]
     assert value["scores"] == []
+
+
+SOFT = (
+    "students.soft={kind: encoder, weights: bert, method: full, distill: {weight: 1.0},"
+    " arms: [create]}"
+)
+
+
+def test_soft_labels_are_set_against_the_controls_of_the_hard_twin(tmp_path: Path) -> None:
+    """Rows without soft labels are learnt alike, so the twin's control is the student's own."""
+    twins = planned(tmp_path, '"yes", "no", "maybe"', SOFT)
+    assert hard_twins(twins) == {"soft": "bert"}
+    cells = chosen(twins, "none", "repeat") | chosen(twins, "create", student="soft")
+    for (student, arm, seed), cell in cells.items():
+        skill = {"none": 0.5, "repeat": 0.55, "create": 0.95}[arm]
+        predicted(twins, cell, answers(skill, seed + 10 * (student == "soft")))
+    told = [one for one in found(twins, cells)["comparisons"] if one["student"] == "soft"]
+    assert {one["against"] for one in told} == {"none", "repeat"}
+    assert all(one["difference"] > 0.2 for one in told if one["metric"] == "accuracy")
+    for other in ("method: full, budget: {steps: 4}", "method: {name: full, learning_rate: 1.0}"):
+        changed = SOFT.replace("method: full", other)
+        assert hard_twins(planned(tmp_path, '"yes", "no", "maybe"', changed)) == {}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from preceptor.report.blocks import Column, Row, Table, Value, missing, words
-from preceptor.report.groups import Group, chosen
+from preceptor.report.groups import Group, chosen, control_cells, twin_of
 from preceptor.report.measures import headline
 from preceptor.report.numbers import LEVEL, metric
 from preceptor.report.results import Results
@@ -85,12 +85,14 @@ def _ways(results: Results, group: Group) -> Iterator[Way]:
 def _nearest(results: Results, group: Group, arm: str, source: str) -> str | None:
     """Of the arms from a source with as many human rows, the one nearest in made rows."""
     human, made = human_rows(results, arm), made_rows(results, arm) or 0
-    alike = [a for a in arms_from(results, group, source) if human_rows(results, a) == human]
+    known = arms_from(results, group, source)
+    known = known or arms_from(results, twin_of(results, group), source)
+    alike = [a for a in known if human_rows(results, a) == human]
     return min(alike, key=lambda a: abs((made_rows(results, a) or 0) - made), default=None)
 
 
 def _scores(results: Results, group: Group, arm: str, name: str) -> dict[int, float]:
-    found = {c.seed: getattr(m, name, None) for c, m in chosen(results, group, arm)}
+    found = {c.seed: getattr(m, name, None) for c, m in control_cells(results, group, arm)}
     return {seed: score for seed, score in found.items() if score is not None}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from preceptor.report.cell import Cell
-from preceptor.report.groups import Group, chosen
+from preceptor.report.groups import Group, chosen, control_cells
 from preceptor.report.numbers import count
 from preceptor.report.results import Results
 
@@ -45,7 +45,7 @@ class Beside:
 def beside(results: Results, group: Group, arm: str, control: str) -> Beside | None:
     """An arm beside the control; None where they share no seed of this student and reading."""
     ours = {cell.seed: cell for cell, _ in chosen(results, group, arm)}
-    theirs = {cell.seed: cell for cell, _ in chosen(results, group, control)}
+    theirs = {cell.seed: cell for cell, _ in control_cells(results, group, control)}
     pairs = [(ours[seed], theirs[seed]) for seed in ours if seed in theirs]
     if not pairs:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from statistics import fmean
 
 from preceptor.report import folds
@@ -11,6 +12,7 @@ from preceptor.report.groups import Group, arms_of, chosen, groups, untuned
 from preceptor.report.measures import chosen_by, counted, headline, is_text, other_tokens
 from preceptor.report.numbers import count, listed, metric, plural, share
 from preceptor.report.results import Results
+from preceptor.report.sources import CONTROLS
 from preceptor.report.tables import budget_words
 from preceptor.report.verdict import group_title, made_arms, named, reading_title
 from preceptor.report.written import cut_off, how_written
@@ -88,10 +90,20 @@ def _control(results: Results) -> list[str]:
         group = next(group for group in groups(results) if group[0] == student)
         if words := _controlled(results, group):
             said.setdefault(words, []).append(student)
-    return [
+    return [*_twins(results, list(of))] + [
         words if len(students) == len(of) else f"{listed(students)}: {words[:1].lower()}{words[1:]}"
         for words, students in said.items()
     ]
+
+
+def _twins(results: Results, students: list[str]) -> Iterator[str]:
+    for student, twin in results.hard_twins.items():
+        if student in students:
+            yield (
+                f"{student} differs from {twin} in learning soft labels alone. Rows that have none "
+                f"are learnt by both alike, so the arms {listed(list(CONTROLS))} of {twin} stand for its "
+                "own where it was not trained on them."
+            )
 
 
 def _controlled(results: Results, group: Group) -> str:

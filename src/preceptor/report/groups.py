@@ -39,6 +39,17 @@ def chosen(
             yield cell, metrics
 
 
+def twin_of(results: Results, group: Group) -> Group:
+    """The student whose controls stand for those that a student is not trained on: of one that
+    learns soft labels its hard twin, of others themselves."""
+    return results.hard_twins.get(group[0], group[0]), group[1]
+
+
+def control_cells(results: Results, group: Group, arm: str) -> list[tuple[Cell, Metrics]]:
+    """The chosen cells of a control: the student's own, else those of its twin."""
+    return [*chosen(results, group, arm)] or [*chosen(results, twin_of(results, group), arm)]
+
+
 def first_reading(results: Results, student: str) -> str | None:
     """The reading that a student's comparisons rest on: the first that it was scored by."""
     found = [cell.splits.get("test", {}) for cell in results.cells if cell.student == student]

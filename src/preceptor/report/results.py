@@ -254,6 +254,8 @@ class Results(BaseModel, frozen=True):
     """chosen on the test set, to be set beside papers that do so; nothing else rests on it"""
     same_but_budget: list[list[str]] = []
     """students that differ in nothing but how long they are trained"""
+    hard_twins: dict[str, str] = {}
+    """students of soft labels, with the one that learns rows without them in the same way"""
     not_covered: list[str] = []
     """what no interval covers, a sentence each"""
     best: str | None = None

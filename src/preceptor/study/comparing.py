@@ -22,6 +22,7 @@ from preceptor.evaluate.statistics import (
 )
 from preceptor.study.plan import CONTROLS, Cell, Plan
 from preceptor.study.tested import items, metrics, sample
+from preceptor.study.told import hard_twins
 
 _Key = tuple[str, str]
 _FEWEST = 2
@@ -122,12 +123,17 @@ def _compare(plan: Plan, pairs: Iterable[_Pair]) -> tuple[list[Found], list[dict
 
 
 def _arms(plan: Plan, groups: Mapping[_Key, Mapping[int, Cell]]) -> Iterator[_Pair]:
-    """Every arm against those of `none` and `repeat`, on the seeds that both have."""
+    """Every arm against those of `none` and `repeat`, on the seeds that both have.
+
+    A student of soft labels that is not trained on a control has that of its hard twin.
+    """
+    twins = hard_twins(plan)
     kinds = {name: arm.operation for name, arm in plan.study.arms.items()}
     controls = [name for name, kind in kinds.items() if kind in CONTROLS]
     for (student, arm), cells in groups.items():
         for against in controls:
-            others = groups.get((student, against))
+            twin = (twins.get(student, student), against)
+            others = groups.get((student, against)) or groups.get(twin)
             backwards = (kinds[arm], kinds[against]) == ("none", "repeat")
             if arm == against or backwards or not others:
                 continue

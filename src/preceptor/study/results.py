@@ -25,7 +25,7 @@ from preceptor.study.provenance import provenance
 from preceptor.study.spec import chosen_by
 from preceptor.study.stages import stages
 from preceptor.study.teachers.told import label_accuracy, tunings_told
-from preceptor.study.told import not_covered, same_but_budget
+from preceptor.study.told import hard_twins, not_covered, same_but_budget
 
 
 def collect(plan: Plan, failed: list[dict[str, str]], finished: bool) -> dict[str, Any]:
@@ -61,6 +61,7 @@ def collect(plan: Plan, failed: list[dict[str, str]], finished: bool) -> dict[st
         "teacher_comparisons": list(teacher_comparisons(plan, grouped)),
         "not_covered": not_covered(study),
         "same_but_budget": same_but_budget(plan),
+        "hard_twins": hard_twins(plan),
         "best_on_test": best_on_test(cells),
         "best": next((cell.id for cell in best_cells(plan, chosen.values()).values()), None),
         "report": study.report.model_dump(mode="json"),

@@ -41,6 +41,27 @@ def same_but_budget(plan: Plan) -> list[list[str]]:
     ]
 
 
+def hard_twins(plan: Plan) -> dict[str, str]:
+    """Classifiers that learn soft labels, each with the one that differs from it in that alone.
+
+    Rows without soft labels, as those of `none`, `repeat` and `gold`, are learnt by both alike
+    (:mod:`preceptor.tune.distil`), so its scores on these arms are the other's, too.
+    """
+    students = plan.study.students
+    plain = [name for name, one in students.items() if one.distill is None]
+    hard = {_but_soft(plan, name): name for name in reversed(plain)}  # of equals the first
+    soft = [name for name, one in students.items() if one.distill and not one.distill.teacher]
+    found = {name: hard.get(_but_soft(plan, name)) for name in soft}
+    return {name: twin for name, twin in found.items() if twin is not None}
+
+
+def _but_soft(plan: Plan, name: str) -> str:
+    student = plan.study.students[name]
+    rest = student.model_dump(mode="json", exclude={"distill", "budget", "arms", "seeds"})
+    budget = plan.budget(student).model_dump(mode="json")
+    return json.dumps([rest, budget], sort_keys=True)
+
+
 def _but_budget(student: AnyStudent) -> str:
     rest = student.model_dump(mode="json", exclude={"budget", "arms", "seeds"})
     return json.dumps(rest, sort_keys=True)
