@@ -118,7 +118,7 @@ def funnel_figure(results: Results, name: str = "made") -> Figure | None:
         return None
     stacks = {"kept": kept} | _by_reason(rejected)
     out: list[str] = []
-    with drawn(name, 1.0 + 0.36 * len(arms) + 0.2 * len(stacks) / 2, out, _told(stacks)) as axes:
+    with drawn(name, 1.0 + 0.36 * len(arms) + 0.12 * len(stacks), out, _told(stacks)) as axes:
         _draw_stacks(axes, list(arms), stacks)
     caption = "Made rows by arm, summed over seeds: kept, and rejected by reason."
     return Figure(name, caption, out[0])
@@ -169,5 +169,5 @@ def _draw_stacks(axes: Axes, arms: list[str], stacks: dict[str, dict[str, int]])
     axes.set_xlabel("Answers of the teacher")
     handles, labels = axes.get_legend_handles_labels()
     axes.figure.legend(
-        handles, labels, loc="outside lower left", ncols=3, handlelength=1.0, columnspacing=1.2
+        handles, labels, loc="outside lower left", ncols=2, handlelength=1.0, columnspacing=1.2
     )

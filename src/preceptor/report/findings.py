@@ -101,7 +101,7 @@ def _twins(results: Results, students: list[str]) -> Iterator[str]:
         if student in students:
             yield (
                 f"{student} differs from {twin} in learning soft labels alone. Rows that have none "
-                f"are learnt by both alike, so the arms {listed(list(CONTROLS))} of {twin} stand for its "
+                f"are learnt by both alike, so {listed(list(CONTROLS))} of {twin} stand for its "
                 "own where it was not trained on them."
             )
 
