@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from scipy.stats import t
 
-from preceptor.report import amounts, ceiling
-from preceptor.report.ceiling import Way, fieller, way_table, ways
-from preceptor.report.findings import shown
 from preceptor.report.page import write_report
-from preceptor.report.results import Results, load
-from preceptor.report.sources import source_of
+from preceptor.report.read.results import Results, load
+from preceptor.report.read.sources import source_of
+from preceptor.report.sections import amounts, ceiling
+from preceptor.report.sections.ceiling import Way, fieller, way_table, ways
+from preceptor.report.sections.findings import shown
 
 from .html import Page
 from .taught_run import comparisons, scores, scores_of

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from preceptor.report.best_on_test import NAME, best_fold
-from preceptor.report.blocks import Fold, Prose, Row, Table
-from preceptor.report.budgets import blocks
-from preceptor.report.findings import limits, shown
+from preceptor.report.frame.blocks import Fold, Prose, Row, Table
 from preceptor.report.page import write_report
-from preceptor.report.results import Results
+from preceptor.report.read.results import Results
+from preceptor.report.sections.best_on_test import NAME, best_fold
+from preceptor.report.sections.budgets import blocks
+from preceptor.report.sections.findings import limits, shown
 
 from .fixture import build
 from .html import Page

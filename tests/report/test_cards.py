@@ -16,9 +16,9 @@ from preceptor.report.cards import write_cards, write_model_card
 from preceptor.report.cards.licences import Origin as From
 from preceptor.report.cards.licences import rolled_up
 from preceptor.report.cards.markdown import Md, block, code, escaped, table
-from preceptor.report.provenance import Licence
-from preceptor.report.ranking import answers
-from preceptor.report.results import load
+from preceptor.report.read.provenance import Licence
+from preceptor.report.read.results import load
+from preceptor.report.sections.ranking import answers
 from preceptor.store.atomic import write_json
 
 from .fixture import LABELS, TEXTS, build

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from preceptor.report.condition import data_files, problems
 from preceptor.report.page import write_report
-from preceptor.report.results import load
-from preceptor.report.salvage import load_what_can_be
+from preceptor.report.read.condition import data_files, problems
+from preceptor.report.read.results import load
+from preceptor.report.read.salvage import load_what_can_be
 from preceptor.store.atomic import write_json, write_text
 from preceptor.store.fingerprint import file_hash, fingerprint
 from preceptor.store.tables import read_rows, write_rows

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from preceptor.report.chance import p_text
-from preceptor.report.evidence import blocks
-from preceptor.report.findings import limits
-from preceptor.report.scores import Comparison
-from preceptor.report.tables import arms_table
-from preceptor.report.verdict import told, verdicts
+from preceptor.report.read.scores import Comparison
+from preceptor.report.sections.evidence import blocks
+from preceptor.report.sections.findings import limits
+from preceptor.report.sections.tables import arms_table
+from preceptor.report.words.chance import p_text
+from preceptor.report.words.verdict import told, verdicts
 
 from .html import Page
 from .test_page import results_of

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from preceptor.report import svg
-from preceptor.report.canvas import colour, dashes, drawn, marker
-from preceptor.report.forest import forest_figures
-from preceptor.report.numbers import metric
-from preceptor.report.results import Results, load
-from preceptor.report.verdict import change, compared
+from preceptor.report.frame import svg
+from preceptor.report.frame.canvas import colour, dashes, drawn, marker
+from preceptor.report.read.numbers import metric
+from preceptor.report.read.results import Results, load
+from preceptor.report.sections.forest import forest_figures
+from preceptor.report.words.verdict import change, compared
 
 
 def text_of(markup: str) -> list[str]:

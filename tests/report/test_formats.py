@@ -2,8 +2,8 @@
 
 import re
 
-from preceptor.report.blocks import Column, Row, Table, Value, words
-from preceptor.report.formats import to_latex, to_markdown
+from preceptor.report.frame.blocks import Column, Row, Table, Value, words
+from preceptor.report.frame.formats import to_latex, to_markdown
 
 HOSTILE = r"a|b_c & 50% $x$ #1 {y} \cmd ~ ^ <script> [l](u) `c` *d*" + "\nnext"
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from preceptor.report.cell import Cell
-from preceptor.report.numbers import metric
 from preceptor.report.page import write_report
-from preceptor.report.sweeps import powers, swept
+from preceptor.report.read.cell import Cell
+from preceptor.report.read.numbers import metric
+from preceptor.report.sections.sweeps import powers, swept
 
 from .fixture import UNFIT, build
 from .html import Page

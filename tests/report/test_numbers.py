@@ -2,9 +2,9 @@
 
 import pytest
 
-from preceptor.report import numbers
-from preceptor.report.blocks import Column, Row, Table, Value, words
-from preceptor.report.formats import to_csv
+from preceptor.report.frame.blocks import Column, Row, Table, Value, words
+from preceptor.report.frame.formats import to_csv
+from preceptor.report.read import numbers
 
 
 @pytest.mark.parametrize(

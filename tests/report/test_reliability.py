@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from preceptor.evaluate.calibration import calibration
-from preceptor.report import reliability, repeat
-from preceptor.report.blocks import Bullets, Code, Figure, Prose, Table, walk
-from preceptor.report.results import Results, load
+from preceptor.report.frame.blocks import Bullets, Code, Figure, Prose, Table, walk
+from preceptor.report.read.results import Results, load
+from preceptor.report.sections import reliability, repeat
 from preceptor.store.tables import read_rows, write_rows
 
 from .fixture import LABELS

@@ -6,9 +6,17 @@ from pathlib import Path
 import pytest
 
 from preceptor.data.example import Example, Origin, to_row
-from preceptor.report.blocks import Segment
-from preceptor.report.results import load
-from preceptor.report.samples import LONGEST, Texts, clip, diff, pairs, read_texts, rejections
+from preceptor.report.frame.blocks import Segment
+from preceptor.report.read.results import load
+from preceptor.report.sections.samples import (
+    LONGEST,
+    Texts,
+    clip,
+    diff,
+    pairs,
+    read_texts,
+    rejections,
+)
 
 
 def test_the_words_that_differ_are_marked() -> None:

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from preceptor.report import cost, serving
-from preceptor.report.blocks import Bullets, Figure, Prose, Table, Value
-from preceptor.report.contenders import best_arm
-from preceptor.report.results import Results, load
-from preceptor.report.serving import brief
-from preceptor.report.stages import stages_table
-from preceptor.report.trade import apart
+from preceptor.report.frame.blocks import Bullets, Figure, Prose, Table, Value
+from preceptor.report.read.results import Results, load
+from preceptor.report.sections import cost, serving
+from preceptor.report.sections.contenders import best_arm
+from preceptor.report.sections.serving import brief
+from preceptor.report.sections.stages import stages_table
+from preceptor.report.sections.trade import apart
 
 from .serving_run import STAGES, build_served, build_tuned, raw
 

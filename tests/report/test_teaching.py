@@ -11,8 +11,8 @@ import pytest
 from preceptor.data.example import Example, Origin, to_row, write_examples
 from preceptor.evaluate.calibration import calibration
 from preceptor.report.page import write_report
-from preceptor.report.teaching import pooled
-from preceptor.report.tuning import Calibration
+from preceptor.report.read.tuning import Calibration
+from preceptor.report.sections.teaching import pooled
 from preceptor.store.tables import write_rows
 
 from .fixture import EXAMPLE, LABELS, MESSAGES, VERDICTS

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from preceptor.report.findings import data_notes, limits, shown
-from preceptor.report.forest import forest_figures
-from preceptor.report.results import Results
-from preceptor.report.scores import Comparison
-from preceptor.report.tables import arms_table, budget_words, score_of
-from preceptor.report.verdict import told, verdicts
+from preceptor.report.read.results import Results
+from preceptor.report.read.scores import Comparison
+from preceptor.report.sections.findings import data_notes, limits, shown
+from preceptor.report.sections.forest import forest_figures
+from preceptor.report.sections.tables import arms_table, budget_words, score_of
+from preceptor.report.words.verdict import told, verdicts
 
 GROUP = ("minilm", "classifier")
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from preceptor.report.findings import limits
-from preceptor.report.results import Results
-from preceptor.report.verdict import verdicts
+from preceptor.report.read.results import Results
+from preceptor.report.sections.findings import limits
+from preceptor.report.words.verdict import verdicts
 from preceptor.store.tables import write_rows
 from preceptor.study.comparing import compared, groups, scores
 from preceptor.study.file import load_study

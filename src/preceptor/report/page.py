@@ -11,17 +11,17 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from preceptor.report import svg
-from preceptor.report.blocks import Block, Figure, Section, Table, walk
-from preceptor.report.condition import problems
-from preceptor.report.formats import to_csv, to_latex, to_markdown
-from preceptor.report.groups import students
-from preceptor.report.numbers import DASH, date, duration, plural
-from preceptor.report.ranking import answers, asked
-from preceptor.report.results import Results
-from preceptor.report.salvage import load_what_can_be
-from preceptor.report.sections import Source, sections
-from preceptor.report.verdict import Verdict
+from preceptor.report.contents import Source, sections
+from preceptor.report.frame import svg
+from preceptor.report.frame.blocks import Block, Figure, Section, Table, walk
+from preceptor.report.frame.formats import to_csv, to_latex, to_markdown
+from preceptor.report.read.condition import problems
+from preceptor.report.read.groups import students
+from preceptor.report.read.numbers import DASH, date, duration, plural
+from preceptor.report.read.results import Results
+from preceptor.report.read.salvage import load_what_can_be
+from preceptor.report.sections.ranking import answers, asked
+from preceptor.report.words.verdict import Verdict
 from preceptor.store.atomic import new_folder
 
 REPORT = "report"

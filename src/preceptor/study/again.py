@@ -11,7 +11,7 @@ from typing import Any
 
 from preceptor.data.problems import did_you_mean, listed
 from preceptor.errors import PreceptorError
-from preceptor.report.numbers import plural
+from preceptor.report.read.numbers import plural
 from preceptor.store.fingerprint import changes
 from preceptor.store.tables import read_rows
 from preceptor.study.failures import FAILED

@@ -7,9 +7,9 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from preceptor.report.accounts import reason_title
-from preceptor.report.blocks import Field, Pair, Segment
-from preceptor.report.samples import WHOLE, pair_of
+from preceptor.report.frame.blocks import Field, Pair, Segment
+from preceptor.report.sections.accounts import reason_title
+from preceptor.report.sections.samples import WHOLE, pair_of
 from preceptor.study.inspect import Found, Made, plain
 
 if TYPE_CHECKING:

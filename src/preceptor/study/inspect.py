@@ -14,7 +14,7 @@ from typing import Any, Literal
 from preceptor.curate.decisions import mark_of
 from preceptor.data.problems import did_you_mean, listed
 from preceptor.errors import DataError, SpecError
-from preceptor.report.samples import Texts, closest, fields_of, read_table
+from preceptor.report.sections.samples import Texts, closest, fields_of, read_table
 from preceptor.store.atomic import write_text
 
 _MADE = "made.parquet"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from preceptor.data.example import Example, read_examples
 from preceptor.data.problems import listed
 from preceptor.errors import PreceptorError
-from preceptor.report.results import load
+from preceptor.report.read.results import load
 from preceptor.store.tables import read_rows
 from preceptor.study.again import made_again
 from preceptor.study.differences import differences

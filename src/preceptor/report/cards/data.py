@@ -16,9 +16,9 @@ from preceptor.report.cards.licences import (
     teacher_origins,
 )
 from preceptor.report.cards.markdown import Md, bullets, code, rendered, table
-from preceptor.report.measures import is_text
-from preceptor.report.numbers import count
-from preceptor.report.results import ArmSeed, LabelFunnel, Results
+from preceptor.report.read.measures import is_text
+from preceptor.report.read.numbers import count
+from preceptor.report.read.results import ArmSeed, LabelFunnel, Results
 
 TRAIN, MADE = "train.parquet", "made.parquet"
 _FILES = {

@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 from preceptor.report.cards.markdown import Md, block, code, settings, table
-from preceptor.report.cell import Cell
-from preceptor.report.numbers import count, plural
-from preceptor.report.results import ArmSeed, Results
+from preceptor.report.read.cell import Cell
+from preceptor.report.read.numbers import count, plural
+from preceptor.report.read.results import ArmSeed, Results
 
 _FOLDERS = re.compile(r"(?<![\w:/.~])~?/(?:[^\s/'\",{}\[\]]+/)*")
 """the folders of a path that begins at a root or at home"""

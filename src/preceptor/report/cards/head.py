@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from preceptor.report.results import Results
+from preceptor.report.read.results import Results
 
 ADVICE = (
     "It is meant for research and for trying out what made data do. What it says is not medical, "

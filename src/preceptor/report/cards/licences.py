@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from preceptor.report.cards.markdown import Md, code, escaped, table
-from preceptor.report.provenance import Base, Licence
-from preceptor.report.results import Results
+from preceptor.report.read.provenance import Base, Licence
+from preceptor.report.read.results import Results
 
 UNKNOWN = "unknown"
 _ID = re.compile(r"[a-z0-9][a-z0-9.+-]*")

@@ -26,15 +26,15 @@ from preceptor.report.cards.licences import (
 )
 from preceptor.report.cards.loading import LIBRARIES, commands, load_block
 from preceptor.report.cards.markdown import Md, block, bullets, code, rendered, settings, table
-from preceptor.report.cell import Cell
-from preceptor.report.findings import limits
-from preceptor.report.measures import is_text, metrics_of
-from preceptor.report.numbers import DASH, LEVEL, count, metric, plural
-from preceptor.report.ranking import answers, asked
-from preceptor.report.results import Results
-from preceptor.report.scores import Metrics
-from preceptor.report.tables import score_of
-from preceptor.report.verdict import reading_title
+from preceptor.report.read.cell import Cell
+from preceptor.report.read.measures import is_text, metrics_of
+from preceptor.report.read.numbers import DASH, LEVEL, count, metric, plural
+from preceptor.report.read.results import Results
+from preceptor.report.read.scores import Metrics
+from preceptor.report.sections.findings import limits
+from preceptor.report.sections.ranking import answers, asked
+from preceptor.report.sections.tables import score_of
+from preceptor.report.words.verdict import reading_title
 
 _HUB_METRICS = {"macro_f1": "f1", "rouge1": "rouge", "rouge2": "rouge", "rougeL": "rouge"}
 """what the hub calls a metric where it has another name for it"""

@@ -11,8 +11,8 @@ from preceptor.models.save import BASE
 from preceptor.report.cards.data import data_card
 from preceptor.report.cards.facts import teachers_of
 from preceptor.report.cards.model import model_card
-from preceptor.report.results import Results, load
-from preceptor.report.salvage import load_what_can_be
+from preceptor.report.read.results import Results, load
+from preceptor.report.read.salvage import load_what_can_be
 from preceptor.store.atomic import write_text
 
 CARD = "README.md"

@@ -9,11 +9,11 @@ from typing import Any
 
 import yaml
 
-from preceptor.report.blocks import Column, Row, Table, words
+from preceptor.report.frame.blocks import Column, Row, Table, words
 from preceptor.report.papers.exhibit import Exhibit, Setting
 from preceptor.report.papers.found import Found
 from preceptor.report.papers.names import Names
-from preceptor.report.results import Results
+from preceptor.report.read.results import Results
 
 _STUDY = "study.yaml"
 _EMBEDDED = "the embedded SmolLM2-135M, its weights rounded to 4 bits"

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from preceptor.report import svg
-from preceptor.report.amounts import human_figure, made_figure
-from preceptor.report.blocks import Figure
-from preceptor.report.canvas import drawn, wrap
-from preceptor.report.figures import scores_figure
-from preceptor.report.numbers import LEVEL
+from preceptor.report.frame import svg
+from preceptor.report.frame.blocks import Figure
+from preceptor.report.frame.canvas import drawn, wrap
 from preceptor.report.papers.exhibit import Exhibit, Measure
 from preceptor.report.papers.found import Found
-from preceptor.report.results import Results
-from preceptor.report.sweeps import sweep_figure
+from preceptor.report.read.numbers import LEVEL
+from preceptor.report.read.results import Results
+from preceptor.report.sections.amounts import human_figure, made_figure
+from preceptor.report.sections.figures import scores_figure
+from preceptor.report.sections.sweeps import sweep_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 
-from preceptor.report.groups import Group, arms_of, chosen, groups
 from preceptor.report.papers.exhibit import Asked, Exhibit, Measure, Row, Trained
 from preceptor.report.papers.names import Names
-from preceptor.report.results import Results
-from preceptor.report.scores import Metrics
-from preceptor.report.tables import score_of
+from preceptor.report.read.groups import Group, arms_of, chosen, groups
+from preceptor.report.read.results import Results
+from preceptor.report.read.scores import Metrics
+from preceptor.report.sections.tables import score_of
 
 
 @dataclass(frozen=True, slots=True)

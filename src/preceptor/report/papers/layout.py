@@ -7,9 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from preceptor.errors import PreceptorError
-from preceptor.report.blocks import Figure, Table
-from preceptor.report.groups import students
-from preceptor.report.numbers import plural
+from preceptor.report.frame.blocks import Figure, Table
 from preceptor.report.papers.departures import departures, departures_table
 from preceptor.report.papers.drawing import figures
 from preceptor.report.papers.exhibit import Exhibit
@@ -17,7 +15,9 @@ from preceptor.report.papers.found import Finder
 from preceptor.report.papers.names import Names, names_of
 from preceptor.report.papers.steps import steps_table
 from preceptor.report.papers.table import paper_table
-from preceptor.report.results import Results, load
+from preceptor.report.read.groups import students
+from preceptor.report.read.numbers import plural
+from preceptor.report.read.results import Results, load
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from preceptor.data.problems import did_you_mean
 from preceptor.errors import PreceptorError
-from preceptor.report.groups import arms_of, groups, students
 from preceptor.report.papers.exhibit import Asked, Exhibit
-from preceptor.report.results import Results
+from preceptor.report.read.groups import arms_of, groups, students
+from preceptor.report.read.results import Results
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from statistics import fmean
 
-from preceptor.report.blocks import Column, Row, Table, missing, words
-from preceptor.report.groups import arms_of, groups
-from preceptor.report.numbers import count, listed, plural, share
+from preceptor.report.frame.blocks import Column, Row, Table, missing, words
 from preceptor.report.papers.exhibit import Exhibit
-from preceptor.report.results import Results, Teacher
+from preceptor.report.read.groups import arms_of, groups
+from preceptor.report.read.numbers import count, listed, plural, share
+from preceptor.report.read.results import Results, Teacher
 
 _PAPER = (
     ("1. Fine-tune a large language model", "GPT-NeoX-20B, on as few as 125 examples (5 %)"),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from preceptor.report.blocks import Column, Row, Table, Value, missing, words
-from preceptor.report.numbers import LEVEL, MINUS, count
+from preceptor.report.frame.blocks import Column, Row, Table, Value, missing, words
 from preceptor.report.papers.exhibit import Exhibit, Measure
 from preceptor.report.papers.found import Found, Number
-from preceptor.report.results import Results
-from preceptor.report.sources import human_rows, made_rows
+from preceptor.report.read.numbers import LEVEL, MINUS, count
+from preceptor.report.read.results import Results
+from preceptor.report.read.sources import human_rows, made_rows
 
 
 def paper_table(

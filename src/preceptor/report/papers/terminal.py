@@ -9,10 +9,10 @@ from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
-from preceptor.report.blocks import Table, Value
-from preceptor.report.numbers import DASH
+from preceptor.report.frame.blocks import Table, Value
 from preceptor.report.papers.exhibit import Exhibit
 from preceptor.report.papers.layout import Layout
+from preceptor.report.read.numbers import DASH
 
 
 def print_layout(console: Console, layout: Layout) -> None:

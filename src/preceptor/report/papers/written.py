@@ -7,11 +7,11 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from preceptor.report import svg
-from preceptor.report.blocks import Figure
-from preceptor.report.formats import to_csv, to_latex, to_markdown
-from preceptor.report.numbers import DASH
+from preceptor.report.frame import svg
+from preceptor.report.frame.blocks import Figure
+from preceptor.report.frame.formats import to_csv, to_latex, to_markdown
 from preceptor.report.papers.layout import Layout
+from preceptor.report.read.numbers import DASH
 from preceptor.store.atomic import new_file
 
 FOLDER = Path("report/papers")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from preceptor.report import svg
-from preceptor.report.blocks import Figure
-from preceptor.report.forest import forest_figure, row_of
-from preceptor.report.numbers import metric
+from preceptor.report.frame import svg
+from preceptor.report.frame.blocks import Figure
+from preceptor.report.read.numbers import metric
+from preceptor.report.sections.forest import forest_figure, row_of
 from preceptor.report.versus.found import RunDifference, Versus
 from preceptor.report.versus.tables import group_title
 

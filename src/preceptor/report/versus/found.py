@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from preceptor.report.scores import Comparison, Score
+from preceptor.report.read.scores import Comparison, Score
 
 
 class RunFacts(BaseModel, frozen=True):

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from preceptor.errors import DataError
-from preceptor.report.blocks import Block, Bullets, Heading, Prose, Section
-from preceptor.report.numbers import date, plural
+from preceptor.report.frame.blocks import Block, Bullets, Heading, Prose, Section
 from preceptor.report.page import Opening, html, write_parts
+from preceptor.report.read.numbers import date, plural
 from preceptor.report.versus import tables
 from preceptor.report.versus.figures import differences_figures
 from preceptor.report.versus.found import Versus

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from preceptor.report.blocks import Column, Row, Table, Value, missing, words
-from preceptor.report.numbers import LEVEL, count, date, metric
-from preceptor.report.tables import difference, direction
+from preceptor.report.frame.blocks import Column, Row, Table, Value, missing, words
+from preceptor.report.read.numbers import LEVEL, count, date, metric
+from preceptor.report.sections.tables import difference, direction
 from preceptor.report.versus.found import Change, RunDifference, RunScore, Versus
 from preceptor.report.versus.words import ABSENT
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from preceptor.report.chance import reach
-from preceptor.report.numbers import count, listed, metric, plural
-from preceptor.report.verdict import Sign, Verdict, told
+from preceptor.report.read.numbers import count, listed, metric, plural
 from preceptor.report.versus.found import Apart, Change, DataLine, RunDifference, Versus
+from preceptor.report.words.chance import reach
+from preceptor.report.words.verdict import Sign, Verdict, told
 
 QUESTION = "What changed, and did it help?"
 ARROW = " → "

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from preceptor.report.measures import headline
-from preceptor.report.verdict import reading_title
+from preceptor.report.read.measures import headline
 from preceptor.report.versus import Apart, Reading, RunDifference, RunFacts, RunScore, Versus
+from preceptor.report.words.verdict import reading_title
 from preceptor.study.versus.changes import changes, data, environment
 from preceptor.study.versus.folder import Run, open_runs
 from preceptor.study.versus.pairing import differences

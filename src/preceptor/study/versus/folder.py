@@ -12,11 +12,11 @@ from typing import Any
 import yaml
 
 from preceptor.errors import DataError, SpecError
-from preceptor.report.cell import Cell
-from preceptor.report.groups import chosen, groups
-from preceptor.report.results import Results
-from preceptor.report.salvage import load_what_can_be
-from preceptor.report.samples import read_table
+from preceptor.report.read.cell import Cell
+from preceptor.report.read.groups import chosen, groups
+from preceptor.report.read.results import Results
+from preceptor.report.read.salvage import load_what_can_be
+from preceptor.report.sections.samples import read_table
 from preceptor.store.fingerprint import fingerprint
 from preceptor.study.file import parse_study
 

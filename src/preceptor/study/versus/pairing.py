@@ -11,8 +11,8 @@ from typing import Any
 
 from preceptor.evaluate.jackknife import Folds, Scores
 from preceptor.evaluate.statistics import mcnemar, paired_difference
-from preceptor.report.cell import Cell
-from preceptor.report.numbers import count, plural
+from preceptor.report.read.cell import Cell
+from preceptor.report.read.numbers import count, plural
 from preceptor.report.versus import Apart, RunDifference
 from preceptor.study.comparing import Found, judged
 from preceptor.study.measures import MEASURES, foreseen

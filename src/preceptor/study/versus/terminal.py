@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from preceptor.report.blocks import Column, Table, Value
-from preceptor.report.verdict import Verdict
+from preceptor.report.frame.blocks import Column, Table, Value
 from preceptor.report.versus import Versus, tables, words
+from preceptor.report.words.verdict import Verdict
 from preceptor.study.inspect import plain
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""What the report reads: ``results.json`` and the files that it names, and how numbers stand."""
