@@ -30,6 +30,26 @@ students:
   bert: {kind: encoder, weights: bert, method: {name: full, learning_rate: 1.0e-3}}
 budget: {steps: 3}
 """
+REAL = """\
+name: small
+seeds: 1
+task: {kind: choice, labels: [yes, no, maybe], input: "{{ text }}"}
+data:
+  reader: table
+  path: rows.jsonl
+  columns: {id: id, target: kind, inputs: [text]}
+  split: {by: draw, test: 24, validation: 12}
+  train: {per_label: 3}
+arms: {none: none, repeat: repeat}
+students:
+  bert:
+    kind: encoder
+    weights: bert
+    method: {name: full, learning_rate: 1.0e-3}
+    fit: {batch_rows: 4, max_length: 100}
+budget: {steps: 3}
+"""
+"""a study of a tiny real model, with the data of `conftest.rows`"""
 ENVIRONMENT = {"torch": "2.13.0", "threads": 1}
 Arms = Mapping[str, Mapping[int, Sequence[str | None]]]
 """predicted labels by arm and seed, in the order of the items"""

@@ -21,7 +21,7 @@ from preceptor.study.run import run as run_study
 from preceptor.study.versus import compare
 
 from .conftest import Cli, rows
-from .small_runs import STUDY, edit, examples, right, write_run, write_text_run
+from .small_runs import REAL, STUDY, edit, examples, right, write_run, write_text_run
 
 ITEMS = examples()
 NONE = {seed: right(ITEMS, 10, seed) for seed in (0, 1, 2)}
@@ -303,27 +303,6 @@ def test_folders_of_one_name_are_told_apart(tmp_path: Path) -> None:
     assert compare(runs).names == ["a/run", "b/run"]
 
 
-REAL = """\
-name: real
-seeds: 2
-task: {kind: choice, labels: [yes, no, maybe], input: "{{ text }}"}
-data:
-  reader: table
-  path: rows.jsonl
-  columns: {id: id, target: kind, inputs: [text]}
-  split: {by: draw, test: 24, validation: 12}
-  train: {per_label: 3}
-arms: {none: none, repeat: repeat}
-students:
-  bert:
-    kind: encoder
-    weights: bert
-    method: {name: full, learning_rate: RATE}
-    fit: {batch_rows: 4, max_length: 100}
-budget: {steps: 2}
-"""
-
-
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Path:
     """A study that was run twice, really, with another learning rate."""
@@ -332,7 +311,7 @@ def real(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Path:
     (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows()))
     for name, rate in (("slow", "1.0e-6"), ("fast", "5.0e-3")):
         study = folder / f"{name}.yaml"
-        study.write_text(REAL.replace("RATE", rate))
+        study.write_text(REAL.replace("seeds: 1", "seeds: 2").replace("1.0e-3", rate))
         run_study(
             Plan(load_study(study), folder, folder / name, "", study), False, lambda line: None
         )

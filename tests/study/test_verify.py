@@ -19,27 +19,8 @@ from preceptor.study.run import run as run_study
 from preceptor.study.verify import Finding, Wanted, verify
 
 from .conftest import Cli, rows
-from .small_runs import edit
+from .small_runs import REAL, edit
 
-STUDY = """\
-name: small
-seeds: 1
-task: {kind: choice, labels: [yes, no, maybe], input: "{{ text }}"}
-data:
-  reader: table
-  path: rows.jsonl
-  columns: {id: id, target: kind, inputs: [text]}
-  split: {by: draw, test: 24, validation: 12}
-  train: {per_label: 3}
-arms: {none: none, repeat: repeat}
-students:
-  bert:
-    kind: encoder
-    weights: bert
-    method: {name: full, learning_rate: 1.0e-3}
-    fit: {batch_rows: 4, max_length: 100}
-budget: {steps: 3}
-"""
 CELL = "cells/bert/default/none/seed-0"
 
 
@@ -49,7 +30,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Path:
     folder = tmp_path_factory.mktemp("made")
     (folder / "bert").symlink_to(models / "bert")
     (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows()))
-    (folder / "study.yaml").write_text(STUDY)
+    (folder / "study.yaml").write_text(REAL)
     plan = Plan(load_study(folder / "study.yaml"), folder, folder / "run")
     run_study(plan, False, print)
     return folder
