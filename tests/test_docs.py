@@ -157,7 +157,8 @@ def test_the_scoring_commands_of_the_readme(tmp_path: Path) -> None:
         ("unfreezing", 0, "medquad/medquad.csv.gz", 13),
         ("curation", 0, "pubmedqa/ori_pqal.json", 15),  # names no file: its data are shipped
         ("curation", 1, "scicite", 15),
-        ("teachers", 0, "scicite", 11),
+        ("teachers", 0, "scicite", 55),
+        ("teachers", 1, "medical_abstracts", 8),
     ],
 )
 def test_the_command_behind_a_result_still_makes_a_plan(
