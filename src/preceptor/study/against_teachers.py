@@ -13,11 +13,8 @@ from preceptor.evaluate.statistics import paired_difference
 from preceptor.store.tables import read_rows
 from preceptor.study.measures import choice
 from preceptor.study.plan import Cell, Plan
-from preceptor.study.tested import Items, items, sample, united
+from preceptor.study.tested import FEWEST, Items, item_of, items, sample, united
 from preceptor.tasks import TextTask
-
-_FEWEST = 2
-"""test items below which nothing can be said of chance"""
 
 
 @dataclass
@@ -35,20 +32,16 @@ class _Answers:
 
     @classmethod
     def read(cls, path: Path, labels: Sequence[str]) -> _Answers:
-        return cls(sorted(read_rows(path), key=_item), labels)
+        return cls(sorted(read_rows(path), key=item_of), labels)
 
     @property
     def items(self) -> Items:
-        return tuple(map(_item, self.rows))
+        return tuple(map(item_of, self.rows))
 
     def scores(self, metric: Any) -> Scores:
         if metric not in self._scores:
             self._scores[metric] = choice.sample([self.rows], metric, self.labels)
         return self._scores[metric]
-
-
-def _item(row: Mapping[str, Any]) -> tuple[str, str]:
-    return str(row["id"]), str(row["target"])
 
 
 def teacher_comparisons(
@@ -103,7 +96,7 @@ def _differences(
     ]
     tested = [items(plan, cell, reading) for cell, _ in pairs]
     same = [one == answers.items for one, (_, answers) in zip(tested, pairs, strict=True)]
-    if not pairs or not all(same) or min(map(len, tested)) < _FEWEST:
+    if not pairs or not all(same) or min(map(len, tested)) < FEWEST:
         return
     for metric in choice.METRICS:
         ours = sample(plan, [cell for cell, _ in pairs], reading, metric)

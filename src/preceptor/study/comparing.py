@@ -21,12 +21,10 @@ from preceptor.evaluate.statistics import (
     seeds_needed,
 )
 from preceptor.study.plan import CONTROLS, Cell, Plan
-from preceptor.study.tested import items, metrics, sample
+from preceptor.study.tested import FEWEST, items, metrics, sample
 from preceptor.study.told import hard_twins
 
 _Key = tuple[str, str]
-_FEWEST = 2
-"""test items below which nothing can be said of chance"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,7 @@ def scores(plan: Plan, key: _Key, cells: Mapping[int, Cell]) -> Iterator[dict[st
     """
     student, arm = key
     for reading in plan.study.readings(student):
-        if min(len(items(plan, cell, reading)) for cell in cells.values()) < _FEWEST:
+        if min(len(items(plan, cell, reading)) for cell in cells.values()) < FEWEST:
             continue
         for metric in metrics(plan, cells.values(), reading):
             found = mean_interval(sample(plan, [*cells.values()], reading, metric))
@@ -175,7 +173,7 @@ def _not_comparable(plan: Plan, pair: _Pair) -> str:
     if differ:
         named = ", ".join(str(seed) for seed in differ)
         return f"they were tested on other items (seed{'s' * (len(differ) > 1)} {named})"
-    if min(len(a) for a, _ in tested) < _FEWEST:
+    if min(len(a) for a, _ in tested) < FEWEST:
         return "there are fewer than two test items"
     return ""
 

@@ -29,6 +29,7 @@ from preceptor.study import failures, interrupts
 from preceptor.study.cells import checkpoint_of, fill_cell
 from preceptor.study.environment import job_threads
 from preceptor.study.plan import Cell, Plan
+from preceptor.study.processes import variables
 
 Told = Callable[[Cell, str | None], None]
 """called in the run's process when a cell has ended, with its error or None"""
@@ -123,7 +124,7 @@ class _Worker:
         self.line, theirs = _SPAWN.Pipe()
         arguments = (self._plan, theirs, self._log, self._again)
         self._process = _SPAWN.Process(target=_work, args=arguments)
-        with _environment(self._settings), _interrupts_wait():
+        with variables(self._settings), _interrupts_wait():
             self._process.start()
         theirs.close()  # else its end would not be told
         self.lives = True
@@ -220,21 +221,6 @@ def _devices() -> list[str]:
     count = torch.cuda.device_count()
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     return (named.split(",") if named else [str(number) for number in range(count)])[:count]
-
-
-@contextmanager
-def _environment(settings: Mapping[str, str]) -> Iterator[None]:
-    """Give a process that is started in the block other environment variables."""
-    before = {name: os.environ.get(name) for name in settings}
-    os.environ.update(settings)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 @contextmanager

@@ -7,7 +7,7 @@ others, which load the same student and take their share of every update.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -103,3 +103,18 @@ def _end() -> None:
     accelerator = _accelerator()
     accelerator.wait_for_everyone()
     accelerator.end_training()
+
+
+@contextmanager
+def variables(settings: Mapping[str, str]) -> Iterator[None]:
+    """Have other environment variables in the block, as do processes that are started there."""
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

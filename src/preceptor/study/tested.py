@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from statistics import fmean
@@ -17,11 +17,13 @@ Items = tuple[tuple[str, str], ...]
 """test items by their ids and right answers, in one order whatever the file's"""
 _File = tuple[Path, int]
 """predictions, and when they were made: a file that was made again is read again"""
+FEWEST = 2
+"""test items below which nothing can be said of chance"""
 
 
 def items(plan: Plan, cell: Cell, reading: str) -> Items:
     """The items that a cell was tested on."""
-    return tuple(_item(row) for row in _rows(_file(plan, cell), reading))
+    return tuple(item_of(row) for row in _rows(_file(plan, cell), reading))
 
 
 def metrics(plan: Plan, cells: Collection[Cell], reading: str) -> tuple[str, ...]:
@@ -57,7 +59,8 @@ def _file(plan: Plan, cell: Cell) -> _File:
     return path, path.stat().st_mtime_ns
 
 
-def _item(row: dict[str, Any]) -> tuple[str, str]:
+def item_of(row: Mapping[str, Any]) -> tuple[str, str]:
+    """A test item by its id and right answer."""
     return str(row["id"]), str(row.get("target"))
 
 
@@ -69,7 +72,7 @@ def _test_rows(file: _File) -> list[dict[str, Any]]:
 @lru_cache(maxsize=512)
 def _rows(file: _File, reading: str) -> list[dict[str, Any]]:
     rows = [row for row in _test_rows(file) if row["reading"] == reading]
-    return sorted(rows, key=_item)
+    return sorted(rows, key=item_of)
 
 
 @lru_cache(maxsize=4096)

@@ -20,6 +20,7 @@ from typing import Any
 
 from preceptor.store.atomic import write_json
 from preceptor.study.plan import Cell, Plan
+from preceptor.study.processes import variables
 from preceptor.study.spec import Study, Tracker, chosen_by
 
 FOLDER = "trackers"
@@ -99,13 +100,8 @@ def _environment(name: Tracker, folder: Path) -> Iterator[None]:
         "trackio": {"TRACKIO_DIR": str(place)},
         "mlflow": {"MLFLOW_TRACKING_URI": f"sqlite:///{place / 'mlflow.db'}"},
     }.get(name, {})
-    added = {key: value for key, value in wanted.items() if key not in os.environ}
-    os.environ.update(added)
-    try:
+    with variables({key: v for key, v in wanted.items() if key not in os.environ}):
         yield
-    finally:
-        for key in added:
-            os.environ.pop(key, None)
 
 
 def _config(plan: Plan, cell: Cell) -> dict[str, Any]:

@@ -10,10 +10,10 @@ from preceptor.report.read.measures import headline, is_written
 from preceptor.report.read.numbers import LEVEL, Metric, listed, metric, plural
 from preceptor.report.read.results import Results
 from preceptor.report.read.scores import Comparison, Difference, MethodComparison
+from preceptor.report.read.sources import CONTROLS
 from preceptor.report.words.chance import by_chance, caution, p_words, reach
 from preceptor.report.words.control import beside
 
-CONTROLS = ("none", "repeat", "gold")
 READINGS = {
     "generation": "answers generated and read",
     "likelihood": "likeliest label",
