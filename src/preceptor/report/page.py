@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from markupsafe import Markup
 
 from preceptor.report.contents import Source, sections
 from preceptor.report.frame import svg
-from preceptor.report.frame.blocks import Block, Figure, Section, Table, walk
+from preceptor.report.frame.blocks import Block, Figure, Finder, Fold, Section, Table, walk
 from preceptor.report.frame.formats import to_csv, to_latex, to_markdown
 from preceptor.report.read.condition import problems
 from preceptor.report.read.groups import students
@@ -28,6 +29,10 @@ REPORT = "report"
 HEATS = 20
 """steps of a coloured field; a step is a class, since the page allows no inline style"""
 _FORMATS = {"csv": to_csv, "md": to_markdown, "tex": to_latex}
+_BESIDE = (
+    "Figures as SVG and PNG, and tables as CSV, Markdown and LaTeX, lie beside this page, in"
+    " figures and tables."
+)
 _HERE = Path(__file__).parent
 
 
@@ -39,19 +44,23 @@ class Opening:
         kind: what sort of page it is.
         title: its heading.
         lead: paragraphs below it.
+        beside: where its tables and figures lie as files.
         facts: the run in a few words each.
         warnings: what must be known before anything else.
-        question: what the verdicts answer.
+        question: what the verdicts answer; empty on a page without any.
         verdicts: one for every student and reading.
+        numbered: whether tables and figures are counted.
     """
 
     kind: str
     title: str
-    lead: list[str]
-    facts: list[str]
-    warnings: list[dict[str, Any]]
-    question: str
-    verdicts: list[Verdict]
+    lead: Sequence[str]
+    beside: str = _BESIDE
+    facts: Sequence[str] = ()
+    warnings: Sequence[Mapping[str, Any]] = ()
+    question: str = ""
+    verdicts: Sequence[Verdict] = ()
+    numbered: bool = True
 
 
 def write_report(run: Path) -> Path:
@@ -109,9 +118,11 @@ def render(results: Results, parts: list[Section], warnings: list[dict[str, Any]
 
 
 def html(opening: Opening, parts: list[Section]) -> str:
-    """A page of what stands first on it and its sections."""
+    """A page of what stands first on it and its sections; with a script where one has a use."""
     template = _environment().get_template("page.html.jinja")
-    style, script = _style(), (_HERE / "page.js").read_text("utf-8")
+    moves = any(isinstance(block, Finder | Fold) for block in _blocks(parts))
+    script = (_HERE / "page.js").read_text("utf-8") if moves else ""
+    style = _style()
     text = template.render(
         opening=opening,
         sections=parts,
@@ -127,8 +138,9 @@ def html(opening: Opening, parts: list[Section]) -> str:
 
 def _policy(style: str, script: str) -> str:
     """What a browser may do with the page: use its own style and script, and nothing else."""
+    allowed = _hash(script) if script else "'none'"
     return (
-        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
+        f"default-src 'none'; style-src {_hash(style)}; script-src {allowed}; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
 

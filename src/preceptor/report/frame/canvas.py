@@ -69,6 +69,43 @@ def panels(
         out.append(svg.render(canvas, name, alt))
 
 
+def point(
+    axes: Axes,
+    at: tuple[float, float],
+    ends: tuple[float, float],
+    shade: str,
+    *,
+    marker: str = "o",
+    filled: bool = True,
+    upright: bool = False,
+) -> None:
+    """A point with its interval along the value's axis, which is upright or lies.
+
+    Args:
+        axes: to draw on.
+        at: the point.
+        ends: the interval's.
+        shade: colour of both.
+        marker: the point's.
+        filled: else it is hollow.
+        upright: whether values go up; else they go to the right.
+    """
+    x, y = at
+    across = ([x, x], list(ends)) if upright else (list(ends), [y, y])
+    axes.plot(*across, color=shade, linewidth=2, zorder=2)
+    axes.plot(
+        [x],
+        [y],
+        marker=marker,
+        markersize=7,
+        markeredgewidth=1.6,
+        color=shade,
+        markerfacecolor=shade if filled else svg.PAPER,
+        linestyle="none",
+        zorder=3,
+    )
+
+
 def wrap(name: str, width: int = 22) -> str:
     """A name on two lines at most."""
     printable = "".join(letter if letter.isprintable() else " " for letter in name)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
 from preceptor.report.frame import svg
-from preceptor.report.frame.blocks import Figure
+from preceptor.report.frame.blocks import Block, Bullets, Section, Table
 from preceptor.report.frame.formats import to_csv, to_latex, to_markdown
+from preceptor.report.page import Opening, html
 from preceptor.report.papers.layout import Layout
-from preceptor.report.read.numbers import DASH
 from preceptor.store.atomic import new_file
 
 FOLDER = Path("report/papers")
-_HERE = Path(__file__).parent
 
 
 def write_layout(run: Path, layout: Layout) -> list[Path]:
@@ -44,27 +42,27 @@ def write_layout(run: Path, layout: Layout) -> list[Path]:
 
 
 def _html(layout: Layout) -> str:
-    """One self-contained page; every text is escaped."""
-    environment = Environment(
-        loader=FileSystemLoader(_HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    """One self-contained page."""
+    exhibit = layout.exhibit
+    opening = Opening(
+        kind=f"Preceptor, laid out as {exhibit.name}",
+        title=exhibit.title,
+        lead=[f"{exhibit.source}. The run: {layout.study}."],
+        beside="The same as Markdown, CSV and LaTeX, and a figure as SVG and PNG, lies beside it.",
+        numbered=False,
     )
-    template = environment.get_template("paper.html.jinja")
-    return template.render(layout=layout, style=Markup(_style()), svg=_trusted, dash=DASH)
+    return html(opening, list(_sections(layout)))
 
 
-def _trusted(figure: Figure) -> Markup:
-    """A figure's markup, in which :mod:`svg` has escaped every text that came from data."""
-    return Markup(figure.svg)
+def _sections(layout: Layout) -> Iterator[Section]:
+    table, *apart = layout.tables
+    yield Section("result", "The run in the paper's form", (*layout.figures, *_told(table)))
+    for one in apart:
+        yield Section("apart", "Where it is not as the paper has it", tuple(_told(one)))
 
 
-def _style() -> str:
-    light, dark = svg.theme(dark=False), svg.theme(dark=True)
-    css = (_HERE.parent / "style.css").read_text("utf-8")
-    return (
-        f":root {{ {light} }}\n@media screen and (prefers-color-scheme: dark) "
-        f"{{ :root {{ {dark} }} }}\n{css}"
-    )
+def _told(table: Table) -> Iterator[Block]:
+    """A table whose notes, of which there are many here, are a list."""
+    yield replace(table, notes=())
+    if table.notes:
+        yield Bullets(table.notes)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from preceptor.report.frame import svg
 from preceptor.report.frame.blocks import Figure, Value
-from preceptor.report.frame.canvas import colour, drawn, wrap
+from preceptor.report.frame.canvas import colour, drawn, point, wrap
 from preceptor.report.read.groups import Group, arms_of
 from preceptor.report.read.measures import headline
 from preceptor.report.read.numbers import LEVEL, metric, share
@@ -46,18 +46,8 @@ def _dot(name: str, value: Value, scale: float, shade: str, **look: Any) -> _Dot
 def _draw_dots(axes: Axes, dots: Sequence[_Dot], names: Sequence[str]) -> None:
     for dot in dots:
         y = names.index(dot.name)
-        axes.plot([dot.low, dot.high], [y, y], color=dot.colour, linewidth=2, zorder=2)
-        axes.plot(
-            [dot.value],
-            [y],
-            marker=dot.marker,
-            markersize=7,
-            markeredgewidth=1.6,
-            color=dot.colour,
-            markerfacecolor=dot.colour if dot.filled else svg.PAPER,
-            linestyle="none",
-            zorder=3,
-        )
+        at, ends = (dot.value, y), (dot.low, dot.high)
+        point(axes, at, ends, dot.colour, marker=dot.marker, filled=dot.filled)
     axes.set_yticks(range(len(names)), [wrap(name) for name in names])
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)

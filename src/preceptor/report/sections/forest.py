@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from preceptor.report.frame import svg
 from preceptor.report.frame.blocks import Figure
-from preceptor.report.frame.canvas import colour, drawn, wrap
+from preceptor.report.frame.canvas import colour, drawn, point, wrap
 from preceptor.report.read.groups import Group, arms_of, groups
 from preceptor.report.read.measures import headline
 from preceptor.report.read.numbers import LEVEL, Metric, metric
@@ -104,7 +104,8 @@ def forest_figure(name: str, show: Metric, rows: Sequence[_Row]) -> Figure:
     with drawn(name, height, out, _spoken(show, rows)) as axes:
         axes.axvline(0, color=svg.INK, linewidth=0.9, zorder=1)
         for row, y in zip(rows, places, strict=True):
-            _draw(axes, row, y)
+            sign, filled = _MARKERS[row.control], row.control == "none"
+            point(axes, (row.value, y), row.ends, row.colour, marker=sign, filled=filled)
         _label(axes, rows, places, heads)
         _frame(axes, show, max(*places, 1.0))
     return Figure(name, _caption(show, rows), out[0])
@@ -122,21 +123,6 @@ def _places(rows: Sequence[_Row]) -> tuple[list[float], dict[str, float]]:
         places.append(y)
         before = row.group, row.arm
     return places, heads
-
-
-def _draw(axes: Axes, row: _Row, y: float) -> None:
-    axes.plot(row.ends, [y, y], color=row.colour, linewidth=1.8, zorder=2)
-    axes.plot(
-        [row.value],
-        [y],
-        marker=_MARKERS[row.control],
-        markersize=6.5,
-        markeredgewidth=1.5,
-        color=row.colour,
-        markerfacecolor=row.colour if row.control == "none" else svg.PAPER,
-        linestyle="none",
-        zorder=3,
-    )
 
 
 def _label(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from preceptor.report.frame import svg
 from preceptor.report.frame.blocks import Figure
-from preceptor.report.frame.canvas import MARKERS, drawn, wrap
+from preceptor.report.frame.canvas import MARKERS, drawn, point, wrap
 from preceptor.report.read.numbers import LEVEL, Metric
 from preceptor.report.read.results import Results
 from preceptor.report.sections.contenders import Contender
@@ -83,18 +83,8 @@ def _spoken(points: Sequence[_Point]) -> str:
 
 def _draw(axes: Axes, points: Sequence[_Point]) -> None:
     for one in points:
-        axes.plot([one.time] * 2, [one.low, one.high], color=one.colour, linewidth=2, zorder=2)
-        axes.plot(
-            [one.time],
-            [one.value],
-            marker=one.marker,
-            markersize=7,
-            markeredgewidth=1.6,
-            color=one.colour,
-            markerfacecolor=one.colour if one.filled else svg.PAPER,
-            linestyle="none",
-            zorder=3,
-        )
+        at, ends = (one.time, one.value), (one.low, one.high)
+        point(axes, at, ends, one.colour, marker=one.marker, filled=one.filled, upright=True)
     axes.grid(axis="both")
     _widen(axes, points)
     _scale(axes)
