@@ -36,8 +36,9 @@ from preceptor.study.arms.fill import fill_arm
 from preceptor.study.arms.funnel import funnel, reasons
 from preceptor.study.environment import environment
 from preceptor.study.file import load_study
+from preceptor.study.grid import Cell
 from preceptor.study.measures import choice
-from preceptor.study.plan import Cell, Plan
+from preceptor.study.plan import Plan
 from preceptor.study.predictor import Predictions
 from preceptor.study.results import collect
 from preceptor.study.run import _fill_data, study_text

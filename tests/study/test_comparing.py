@@ -17,7 +17,8 @@ from preceptor.report.words.verdict import verdicts
 from preceptor.store.tables import write_rows
 from preceptor.study.comparing import compared, groups, scores
 from preceptor.study.file import load_study
-from preceptor.study.plan import Cell, Plan
+from preceptor.study.grid import Cell
+from preceptor.study.plan import Plan
 from preceptor.study.told import hard_twins
 
 STUDY = """\

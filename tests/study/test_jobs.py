@@ -15,7 +15,7 @@ import pytest
 from preceptor.store.atomic import UNFINISHED
 from preceptor.study import interrupts
 from preceptor.study.file import load_study
-from preceptor.study.plan import cells_of
+from preceptor.study.grid import cells_of
 
 from .conftest import Cli, Place
 from .test_run import PROGRAM, files_below

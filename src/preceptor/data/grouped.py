@@ -213,7 +213,32 @@ def _expected(error: Mapping[str, Any]) -> str:
     return message.partition(" after validation")[0]
 
 
-def agree(row: Row, ours: Mapping[str, str], problems: Problems) -> None:
+def row_of(
+    row: Row,
+    text: str,
+    references: Sequence[str],
+    own: Mapping[str, Any],
+    *,
+    columns: Columns,
+    problems: Problems,
+) -> Row:
+    """A line of published pairs as a table's row; what it repeats of itself is held against it.
+
+    Args:
+        row: the line as it was read.
+        text: the input that follows from it.
+        references: its texts, the first of which is the target; none of an unlabelled line.
+        own: further values, id and group among them.
+        columns: of the reader; the line's own values of their extra names are kept.
+        problems: what is wrong.
+    """
+    target = {"target": references[0]} if references else {}
+    _agree(row, {"input": text, **target}, problems)
+    values = {"input": text, "target": "", "references": list(references), **target, **own}
+    return Row(row.number, row.place, values | _further(row, columns.extra))
+
+
+def _agree(row: Row, ours: Mapping[str, str], problems: Problems) -> None:
     """Hold what a line repeats of itself against what it says.
 
     Args:
@@ -233,6 +258,6 @@ def agree(row: Row, ours: Mapping[str, str], problems: Problems) -> None:
             )
 
 
-def further(row: Row, names: Iterable[str]) -> dict[str, str]:
+def _further(row: Row, names: Iterable[str]) -> dict[str, str]:
     """The values of some keys as text, where the line has them."""
     return {name: text_of(row.values[name]) for name in names if name in row.values}

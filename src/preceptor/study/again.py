@@ -15,8 +15,9 @@ from preceptor.report.read.numbers import plural
 from preceptor.store.fingerprint import changes
 from preceptor.store.tables import read_rows
 from preceptor.study.failures import FAILED
+from preceptor.study.grid import Cell
 from preceptor.study.jobs import make_apart
-from preceptor.study.plan import Cell, Plan
+from preceptor.study.plan import Plan
 
 _NO_PART = {"jobs", "threads_per_job"}
 """what of the environment plays no part in how one cell comes out"""

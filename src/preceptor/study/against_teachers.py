@@ -11,8 +11,10 @@ from typing import Any
 from preceptor.evaluate.jackknife import Scores
 from preceptor.evaluate.statistics import paired_difference
 from preceptor.store.tables import read_rows
+from preceptor.study.baselines import answers_file
+from preceptor.study.grid import Cell
 from preceptor.study.measures import choice
-from preceptor.study.plan import Cell, Plan
+from preceptor.study.plan import Plan
 from preceptor.study.tested import FEWEST, Items, item_of, items, sample, united
 from preceptor.tasks import TextTask
 
@@ -72,17 +74,13 @@ def _teachers(plan: Plan) -> dict[str, dict[int, _Answers]]:
     found: dict[str, dict[int, _Answers]] = {}
     for seed in plan.draw_seeds:
         folder = plan.baselines_part(seed).folder
-        file = folder / "baselines.json"
-        for row in json.loads(file.read_text("utf-8")) if file.is_file() else ():
+        told = folder / "baselines.json"
+        for row in json.loads(told.read_text("utf-8")) if told.is_file() else ():
             if row.get("teacher"):
-                answers = _Answers.read(folder / _file_of(row), plan.study.task.labels)
+                file = folder / answers_file(row["teacher"], row.get("shots"))
+                answers = _Answers.read(file, plan.study.task.labels)
                 found.setdefault(row["name"], {})[seed] = answers
     return found
-
-
-def _file_of(row: Mapping[str, Any]) -> str:
-    way = "tuned" if row.get("shots") is None else f"{row['shots']}-shot"
-    return f"{row['teacher']}-{way}.parquet"
 
 
 def _differences(

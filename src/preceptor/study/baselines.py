@@ -84,7 +84,7 @@ def _asked(
         for example, label, text in zip(test, read, texts, strict=True)
     ]
     columns = ("id", "target", "prediction", "text")
-    write_rows(folder / f"{name}-{shots}-shot.parquet", rows, columns)
+    write_rows(folder / answers_file(name, shots), rows, columns)
     usage = teacher.usage - before
     return {
         **_scored(title, test, read, task, seed),
@@ -96,6 +96,17 @@ def _asked(
             **teacher.footprint,
         },
     }
+
+
+def answers_file(teacher: str, shots: int | None) -> str:
+    """The file of what a teacher answered, beside ``baselines.json``.
+
+    Args:
+        teacher: its name.
+        shots: solved examples that it was shown; None for one that was tuned.
+    """
+    way = "tuned" if shots is None else f"{shots}-shot"
+    return f"{teacher}-{way}.parquet"
 
 
 def _at_once(teacher: AnyTeacher) -> int | None:
@@ -119,7 +130,7 @@ def _tuned(plan: Plan, seed: int, name: str, staff: Staff, folder: Path) -> dict
     assert tuning is not None
     size = saved_bytes(plan.tunings.folder(tuning) / "model")
     columns = ("id", "target", "prediction", "text")
-    write_rows(folder / f"{name}-tuned.parquet", found.rows, columns)
+    write_rows(folder / answers_file(name, None), found.rows, columns)
     row = _row(f"{name}, tuned", seed, found.metrics["test"]["likelihood"])
     serving = {**found.serving, "weights_bytes": size, "parameters": parameters}
     return {**row, "teacher": name, "shots": None, "serving": serving}

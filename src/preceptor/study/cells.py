@@ -10,8 +10,9 @@ from preceptor.store.atomic import write_json
 from preceptor.store.tables import write_rows
 from preceptor.study import processes
 from preceptor.study.environment import environment
+from preceptor.study.grid import Cell
 from preceptor.study.measures import MEASURES
-from preceptor.study.plan import Cell, Plan
+from preceptor.study.plan import Plan
 from preceptor.study.predictor import Predictor
 from preceptor.study.serving import scored_and_timed
 from preceptor.study.spec import chosen_by

@@ -20,7 +20,8 @@ from preceptor.evaluate.statistics import (
     paired_difference,
     seeds_needed,
 )
-from preceptor.study.plan import CONTROLS, Cell, Plan
+from preceptor.study.grid import CONTROLS, Cell
+from preceptor.study.plan import Plan
 from preceptor.study.tested import FEWEST, items, metrics, sample
 from preceptor.study.told import hard_twins
 

@@ -20,7 +20,8 @@ from pathlib import Path
 from preceptor.errors import PreceptorError
 from preceptor.store.atomic import write_text
 from preceptor.study import processes
-from preceptor.study.plan import Cell, Plan
+from preceptor.study.grid import Cell
+from preceptor.study.plan import Plan
 
 FAILED = "failed"
 """the folder of a run that holds what failed cells said"""

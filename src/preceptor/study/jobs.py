@@ -28,7 +28,8 @@ from preceptor.store.atomic import UNFINISHED, sweep
 from preceptor.study import failures, interrupts
 from preceptor.study.cells import checkpoint_of, fill_cell
 from preceptor.study.environment import job_threads
-from preceptor.study.plan import Cell, Plan
+from preceptor.study.grid import Cell
+from preceptor.study.plan import Plan
 from preceptor.study.processes import variables
 
 Told = Callable[[Cell, str | None], None]

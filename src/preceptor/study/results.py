@@ -20,7 +20,8 @@ from preceptor.study.best_on_test import best_on_test
 from preceptor.study.comparing import compared, groups, scores
 from preceptor.study.data_told import data_told, tested_seeds
 from preceptor.study.environment import environment
-from preceptor.study.plan import Cell, Plan
+from preceptor.study.grid import Cell
+from preceptor.study.plan import Plan
 from preceptor.study.provenance import provenance
 from preceptor.study.spec import chosen_by
 from preceptor.study.stages import stages

@@ -22,9 +22,10 @@ from preceptor.study.baselines import fill_baselines
 from preceptor.study.cells import CHECKPOINTS, TRUNK
 from preceptor.study.check import check, check_ready
 from preceptor.study.failures import FAILED
+from preceptor.study.grid import Cell
 from preceptor.study.inputs import check_lengths
 from preceptor.study.jobs import make_cells
-from preceptor.study.plan import Cell, Plan
+from preceptor.study.plan import Plan
 from preceptor.study.results import best_cells, choose, collect, done_cells
 from preceptor.study.teachers.staff import Staff
 from preceptor.study.teachers.tuning import fill_teacher

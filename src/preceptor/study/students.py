@@ -10,7 +10,8 @@ from preceptor.augment.annotate import AnnotateSettings
 from preceptor.llm.settings import TunedSettings
 from preceptor.models import four_bit, weights
 from preceptor.study.file import hint
-from preceptor.study.plan import Cell, Plan
+from preceptor.study.grid import Cell
+from preceptor.study.plan import Plan
 from preceptor.study.spec import (
     AnyStudent,
     DecoderStudent,

@@ -10,8 +10,9 @@ from typing import Any
 
 from preceptor.evaluate.jackknife import Folds, Scores, together
 from preceptor.store.tables import read_rows
+from preceptor.study.grid import Cell
 from preceptor.study.measures import MEASURES
-from preceptor.study.plan import Cell, Plan
+from preceptor.study.plan import Plan
 
 Items = tuple[tuple[str, str], ...]
 """test items by their ids and right answers, in one order whatever the file's"""

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from preceptor.store.atomic import write_json
-from preceptor.study.plan import Cell, Plan
+from preceptor.study.grid import Cell
+from preceptor.study.plan import Plan
 from preceptor.study.processes import variables
 from preceptor.study.spec import Study, Tracker, chosen_by
 

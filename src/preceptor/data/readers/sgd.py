@@ -19,12 +19,11 @@ from preceptor.data.grouped import (
     GroupedSettings,
     Item,
     Text,
-    agree,
-    further,
     is_jsonl,
     lines_of,
     read_grouped,
     refuse_labels,
+    row_of,
     typed,
 )
 from preceptor.data.members import Member
@@ -116,22 +115,17 @@ def _lines(path: Path, found: Found) -> Iterator[Row]:
     labelled = _Grouped if found.is_divided else _Line
     kind = _Bare if found.part == "unlabelled" else labelled
     for row, line in lines_of(path, kind, found.problems):
-        text = linearised(line.acts)
-        texts = line.references if isinstance(line, _Line) else []
-        agree(row, {"input": text, **({"target": texts[0]} if texts else {})}, found.problems)
         if check_acts(line.acts, f"{row.place}, acts", found.problems):
-            values = {
+            texts = line.references if isinstance(line, _Line) else []
+            own = {
                 "id": line.id,
-                "target": texts[0] if texts else "",
-                "references": texts,
+                "prompt": line.prompt,
+                "service": line.service,
                 GROUP: str(row.values.get("dialogue_id", line.id)),
-                **further(row, COLUMNS.extra),
             }
-            yield Row(row.number, row.place, values | _inputs(text, line.prompt, line.service))
-
-
-def _inputs(acts: str, prompt: str, service: str) -> dict[str, str]:
-    return {"input": acts, "prompt": prompt, "service": service}
+            yield row_of(
+                row, linearised(line.acts), texts, own, columns=COLUMNS, problems=found.problems
+            )
 
 
 def _rows_of(member: Member, folder: Folder, found: Found) -> Iterator[Row]:
@@ -162,13 +156,15 @@ def _turns(dialogue: Dialogue, place: str, folder: Folder, found: Found) -> Iter
         elif _is_sound(turn.frames, where, folder, found):
             values = {
                 "id": found.id(f"{dialogue.dialogue_id}:{number}"),
+                "input": linearised(turn.acts()),
+                "prompt": prompt,
+                "service": ", ".join(frame.service for frame in turn.frames),
                 "target": turn.utterance,
                 "references": [turn.utterance],
                 "dialogue_id": dialogue.dialogue_id,
                 GROUP: dialogue.dialogue_id,
             }
-            service = ", ".join(frame.service for frame in turn.frames)
-            yield Row(number, where, values | _inputs(linearised(turn.acts()), prompt, service))
+            yield Row(number, where, values)
 
 
 def _is_sound(frames: Sequence[Frame], where: str, folder: Folder, found: Found) -> bool:

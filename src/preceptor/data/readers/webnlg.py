@@ -17,14 +17,13 @@ from preceptor.data.grouped import (
     GroupedSettings,
     Item,
     Text,
-    agree,
     files_of,
-    further,
     is_jsonl,
     lines_of,
     members_at,
     read_grouped,
     refuse_labels,
+    row_of,
 )
 from preceptor.data.members import Member, is_archive
 from preceptor.data.problems import Dropped, short
@@ -125,19 +124,11 @@ class _Line(_Bare):
 def _lines(path: Path, found: Found) -> Iterator[Row]:
     kind = _Bare if found.part == "unlabelled" else _Line
     for row, line in lines_of(path, kind, found.problems):
-        text = linearised(line.triples)
         texts = line.references if isinstance(line, _Line) else []
-        agree(row, {"input": text, **({"target": texts[0]} if texts else {})}, found.problems)
-        values = {
-            "id": line.id,
-            "input": text,
-            "category": line.category,
-            "target": texts[0] if texts else "",
-            "references": texts,
-            GROUP: _group(line.triples),
-            **further(row, COLUMNS.extra),
-        }
-        yield Row(row.number, row.place, values)
+        own = {"id": line.id, "category": line.category, GROUP: _group(line.triples)}
+        yield row_of(
+            row, linearised(line.triples), texts, own, columns=COLUMNS, problems=found.problems
+        )
 
 
 def _members(path: Path) -> list[Member]:
