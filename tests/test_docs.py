@@ -153,7 +153,9 @@ def test_the_scoring_commands_of_the_readme(tmp_path: Path) -> None:
     ("page", "number", "data", "cells"),
     [
         ("drllama", 0, "pubmedqa/ori_pqal.json", 15),
-        ("drllama", 1, "pubmedqa/ori_pqal.json", 24),
+        ("drllama", 1, "pubmedqa/ori_pqal.json", 4),
+        ("drllama", 2, "pubmedqa/ori_pqal.json", 2),
+        ("drllama", 3, "pubmedqa/ori_pqal.json", 24),
         ("unfreezing", 0, "medquad/medquad.csv.gz", 13),
         ("curation", 0, "pubmedqa/ori_pqal.json", 15),  # names no file: its data are shipped
         ("curation", 1, "scicite", 15),
