@@ -114,6 +114,35 @@ def test_a_family_is_all_comparisons_with_one_control_in_one_metric(plan: Plan) 
     assert all(row["mcnemar_p"] is None for row in value["comparisons"]), "more than one seed"
 
 
+SHARES = (
+    "arms={none-5: {operation: none, human: 0.05}, repeat-5: {operation: repeat, human: 0.05}, "
+    "mix-5: {operation: mix, of: [create], human: 0.05}, none: none, create: create, "
+    "mix-9: {operation: mix, of: [create], human: 9}}"
+)
+
+
+def test_an_arm_is_held_against_controls_of_as_many_human_rows(tmp_path: Path) -> None:
+    plan = planned(tmp_path, '"yes", "no", "maybe"', SHARES)
+    skills = {name: 0.5 + 0.05 * n for n, name in enumerate(plan.study.arms)}
+    cells = chosen(plan, *skills)
+    for (_, arm, seed), cell in cells.items():
+        predicted(plan, cell, answers(skills[arm], seed))
+    told = facts(found(plan, cells))
+    assert set(told) == {
+        ("repeat-5", "none-5"),
+        ("mix-5", "none-5"),
+        ("mix-5", "repeat-5"),
+        ("create", "none"),
+        # Of all human rows nothing is repeated, and with nine nothing is alone: all stand in.
+        ("create", "repeat-5"),
+        ("mix-9", "none-5"),
+        ("mix-9", "none"),
+        ("mix-9", "repeat-5"),
+    }
+    assert {told[pair]["family"] for pair in told if "none" in pair[1]} == {5}
+    assert {told[pair]["family"] for pair in told if "repeat" in pair[1]} == {3}
+
+
 def test_a_single_seed_has_its_exact_test_and_nothing_on_seeds(tmp_path: Path) -> None:
     plan = planned(tmp_path, '"yes", "no"', "seeds=1")
     cells = chosen(plan, "none", "rewrite")

@@ -91,19 +91,20 @@ def scores(plan: Plan, key: _Key, cells: Mapping[int, Cell]) -> Iterator[dict[st
 def compared(plan: Plan, groups: Mapping[_Key, Mapping[int, Cell]]) -> dict[str, Any]:
     """All comparisons of a run, and those that could not be made.
 
-    P-values are corrected by Holm's method within families: of arms, all comparisons against one
-    control in one metric, over all students and readings of the run; of students, all in one
-    metric. ``family`` is how many comparisons there are in it; the verdict follows ``p_holm``.
-    What could be detected and what would be needed is told at the level that Holm's method asks
-    of a family's first comparison, 0.05 over its number.
+    P-values are corrected by Holm's method within families: of arms, all comparisons against
+    controls of one operation in one metric, over all students and readings of the run; of
+    students, all in one metric. ``family`` is how many comparisons there are in it; the verdict
+    follows ``p_holm``. What could be detected and what would be needed is told at the level that
+    Holm's method asks of a family's first comparison, 0.05 over its number.
 
     Returns:
         ``comparisons``, ``method_comparisons`` and ``not_compared`` of ``results.json``.
     """
+    kinds = {name: arm.operation for name, arm in plan.study.arms.items()}
     arms, apart = _compare(plan, _arms(plan, groups))
     students, others = _compare(plan, _students(plan, groups))
     return {
-        "comparisons": judged(arms, lambda about: (about["against"], about["metric"])),
+        "comparisons": judged(arms, lambda about: (kinds[about["against"]], about["metric"])),
         "method_comparisons": judged(students, lambda about: about["metric"]),
         "not_compared": apart + others,
     }
@@ -122,23 +123,39 @@ def _compare(plan: Plan, pairs: Iterable[_Pair]) -> tuple[list[Found], list[dict
 
 
 def _arms(plan: Plan, groups: Mapping[_Key, Mapping[int, Cell]]) -> Iterator[_Pair]:
-    """Every arm against those of `none` and `repeat`, on the seeds that both have.
+    """Every arm against its controls, on the seeds that both have.
 
     A student of soft labels that is not trained on a control has that of its hard twin.
     """
-    twins = hard_twins(plan)
-    kinds = {name: arm.operation for name, arm in plan.study.arms.items()}
-    controls = [name for name, kind in kinds.items() if kind in CONTROLS]
+    twins, controls = hard_twins(plan), _controls(plan)
     for (student, arm), cells in groups.items():
-        for against in controls:
+        for against in controls[arm]:
             twin = (twins.get(student, student), against)
             others = groups.get((student, against)) or groups.get(twin)
-            backwards = (kinds[arm], kinds[against]) == ("none", "repeat")
-            if arm == against or backwards or not others:
+            if not others:
                 continue
             for reading in plan.study.readings(student):
                 about = {"student": student, "reading": reading, "arm": arm, "against": against}
                 yield _Pair(about, cells, others, (reading, reading))
+
+
+def _controls(plan: Plan) -> dict[str, list[str]]:
+    """What every arm is held against: the arms of `none` and `repeat` of as many human examples.
+
+    Held against a control of fewer, an arm would be better by what people wrote. Where a study
+    has none of an operation with as many, all of that operation stand in.
+    """
+    arms = plan.study.arms
+    human = {name: getattr(arm, "human", None) for name, arm in arms.items()}
+    found = dict[str, list[str]]()
+    for name, arm in arms.items():
+        kinds = ("none",) if arm.operation == "none" else CONTROLS
+        found[name] = []
+        for kind in kinds:
+            known = [other for other, one in arms.items() if one.operation == kind]
+            alike = [other for other in known if human[other] == human[name]]
+            found[name] += [other for other in alike or known if other != name]
+    return found
 
 
 def _students(plan: Plan, groups: Mapping[_Key, Mapping[int, Cell]]) -> Iterator[_Pair]:

@@ -26,7 +26,7 @@ from preceptor.report.sections.tables import (
     mean_count,
     score_of,
 )
-from preceptor.report.words.verdict import compared, named
+from preceptor.report.words.verdict import compared, control_name, operation_of
 
 _STEPS = (
     "{student} makes {length} on every arm, however large: what an arm gains there is not due to"
@@ -65,7 +65,8 @@ def _said(results: Results, groups: list[Group]) -> str:
 
 
 def _table(results: Results, groups: list[Group], title: str) -> Table:
-    name, none = headline(results, groups[0][1]), named(results, "none")
+    name = headline(results, groups[0][1])
+    none = control_name(results, groups[0], "none")
     arms = [arm for arm in results.arms if any(arm in arms_of(results, group) for group in groups)]
     heads = {group: f"{group[0]}, {budget_length(results, group)}" for group in groups}
     columns = [
@@ -95,9 +96,8 @@ def _table(results: Results, groups: list[Group], title: str) -> Table:
 def _fields(results: Results, group: Group, arm: str, name: str) -> tuple[Value, Value, Value]:
     if arm not in arms_of(results, group):
         return (missing("not trained on this arm"),) * 3
-    against = named(results, "none")
-    fact = compared(results, group, against, name).get(arm)
-    why = "the arm itself" if arm == against else "not compared"
+    fact = compared(results, group, "none", name).get(arm)
+    why = "the control itself" if operation_of(results, arm) == "none" else "not compared"
     updates = mean_count(cell.updates for cell, _ in chosen(results, group, arm))
     score = score_of(results, group, arm, name)
     return score, difference(fact) if fact else missing(why), updates

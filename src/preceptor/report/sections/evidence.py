@@ -12,7 +12,7 @@ from preceptor.report.read.results import Results
 from preceptor.report.read.scores import Comparison
 from preceptor.report.sections.tables import difference
 from preceptor.report.words.chance import detectable, p_text
-from preceptor.report.words.verdict import group_title
+from preceptor.report.words.verdict import group_title, operation_of
 
 _EFFECT = (
     "Effect: the difference in standard deviations of one test item's difference under one seed "
@@ -61,17 +61,17 @@ def _table(results: Results, group: Group, facts: list[Comparison]) -> Table:
         columns=_COLUMNS,
         rows=tuple(_row(fact) for fact in facts),
         context=(("student", group[0]), ("reading", group[1]), ("metric", facts[0].metric)),
-        notes=(_corrected(facts), _EFFECT, _NEEDED, *([_EXACT] if exact else [])),
+        notes=(_corrected(results, facts), _EFFECT, _NEEDED, *([_EXACT] if exact else [])),
     )
     return table if exact else table.without("mcnemar_p")
 
 
-def _corrected(facts: list[Comparison]) -> str:
-    sizes = {fact.against: fact.family for fact in facts}
-    each = ", ".join(f"{size} against {against}" for against, size in sizes.items())
+def _corrected(results: Results, facts: list[Comparison]) -> str:
+    sizes = {operation_of(results, fact.against): fact.family for fact in facts}
+    each = ", ".join(f"{size} against {control}" for control, size in sizes.items())
     return (
         "Corrected by Holm's method (1979) for all comparisons of the run in this metric against "
-        f"the same arm ({each})."
+        f"the same kind of control ({each})."
     )
 
 

@@ -15,7 +15,7 @@ from preceptor.report.sections.tables import budget_words
 from preceptor.report.sections.written import cut_off, how_written
 from preceptor.report.words import folds
 from preceptor.report.words.control import Beside, beside
-from preceptor.report.words.verdict import group_title, made_arms, named, reading_title
+from preceptor.report.words.verdict import compared, group_title, made_arms, named, reading_title
 
 
 def shown(results: Results) -> list[str]:
@@ -107,15 +107,17 @@ def _twins(results: Results, students: list[str]) -> Iterator[str]:
 
 
 def _controlled(results: Results, group: Group) -> str:
-    control = named(results, "repeat")
-    arms: dict[Beside, list[str]] = {}
+    versus = compared(results, group, "repeat", headline(results, group[1]))
+    sizes: dict[str, dict[Beside, list[str]]] = {}
     for arm in made_arms(results, group):
+        control = versus[arm].against if arm in versus else named(results, "repeat")
         if found := beside(results, group, arm, control):
-            arms.setdefault(found, []).append(arm)
-    if not arms:
-        return ""
-    each = " ".join(_sized(control, names, found) for found, names in arms.items())
-    return f"The arm {control} repeats the human data. {each}"
+            sizes.setdefault(control, {}).setdefault(found, []).append(arm)
+    return " ".join(
+        f"The arm {control} repeats the human data. "
+        + " ".join(_sized(control, names, found) for found, names in arms.items())
+        for control, arms in sizes.items()
+    )
 
 
 def _sized(control: str, arms: list[str], found: Beside) -> str:
@@ -197,7 +199,7 @@ def _comparison_limits(results: Results) -> list[str]:
     if any(pair.p_holm is not None for pair in told):
         return [
             f"{lead}interval stands for itself; verdicts and marks follow p-values that are "
-            "corrected for the number of comparisons against the same arm (Holm, 1979)."
+            "corrected for the number of comparisons against the same kind of control (Holm, 1979)."
         ]
     return [f"{lead}interval stands for itself; none is widened for the number of them."]
 

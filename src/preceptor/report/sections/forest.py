@@ -18,7 +18,7 @@ from preceptor.report.read.measures import headline
 from preceptor.report.read.numbers import LEVEL, Metric, metric
 from preceptor.report.read.results import Results
 from preceptor.report.read.scores import Comparison
-from preceptor.report.words.verdict import change, compared, group_title, named
+from preceptor.report.words.verdict import change, compared, group_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,10 +68,9 @@ def forest_figures(results: Results) -> Iterator[Figure]:
 
 def _rows(results: Results, group: Group, show: Metric, name: str) -> Iterator[_Row]:
     """A student's comparisons, arm by arm in the order of the study."""
-    controls = {kind: named(results, kind) for kind in _MARKERS}
-    facts = {kind: compared(results, group, arm, name) for kind, arm in controls.items()}
+    facts = {kind: compared(results, group, kind, name) for kind in _MARKERS}
     for arm in arms_of(results, group):
-        for kind in controls:
+        for kind in _MARKERS:
             fact = facts[kind].get(arm)
             if fact is not None and fact.difference is not None:
                 yield row_of(group_title(results, group), kind, fact, show, colour(results, arm))
@@ -163,9 +162,10 @@ def _spoken(show: Metric, rows: Sequence[_Row]) -> str:
 
 
 def _caption(show: Metric, rows: Sequence[_Row]) -> str:
-    controls = {row.control: row.against for row in rows}
-    known = [kind for kind in _SIGNS if kind in controls]
-    signs = ", ".join(f"{_SIGNS[kind]} against {controls[kind]}" for kind in known)
+    controls = {kind: {row.against for row in rows if row.control == kind} for kind in _SIGNS}
+    names = {kind: found.pop() if len(found) == 1 else kind for kind, found in controls.items()}
+    known = dict.fromkeys(row.control for row in rows)
+    signs = ", ".join(f"{_SIGNS[kind]} against {names[kind]}" for kind in _SIGNS if kind in known)
     student = f"{rows[0].group}: " if len({row.group for row in rows}) == 1 else ""
     lead = "differences" if student else "Differences"
     corrected = ", by p-values corrected for all comparisons" if rows[0].corrected else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from statistics import fmean
 
@@ -19,8 +20,9 @@ from preceptor.report.read.measures import (
 from preceptor.report.read.numbers import LEVEL, count, listed, metric, plural, setting, share
 from preceptor.report.read.results import Results
 from preceptor.report.read.scores import Baseline, Comparison, Difference, Metrics, Score
+from preceptor.report.read.sources import CONTROLS
 from preceptor.report.sections.written import length_note
-from preceptor.report.words.verdict import compared, group_title
+from preceptor.report.words.verdict import compared, control_name, group_title, operation_of
 
 
 def budget_words(results: Results, group: Group | None = None) -> str:
@@ -103,7 +105,7 @@ def arms_table(results: Results, group: Group) -> Table:
             *score_columns(names),
             *(
                 Column(f"minus_{name}", f"to {name}", group=_differences(results, group))
-                for name in against
+                for name in against.values()
             ),
             *(Column(key, title) for key, title in counts.items()),
             Column("updates", "Updates"),
@@ -141,11 +143,12 @@ def direction(names: Sequence[str]) -> list[str]:
     return [f"Of {listed(lower)} lower is better."] if lower else []
 
 
-def _against(results: Results, group: Group) -> list[str]:
-    """The arms that others are compared with, in the study's order."""
-    named = {c.against for c in results.comparisons if (c.student, c.reading) == group}
-    known = [arm for arm in results.arms if arm in named]
-    return known + sorted(named - set(known))
+def _against(results: Results, group: Group) -> dict[str, str]:
+    """What arms are held against: operations of controls, and what each is called."""
+    own = [c.against for c in results.comparisons if (c.student, c.reading) == group]
+    found = {operation_of(results, name) for name in own}
+    known = [kind for kind in CONTROLS if kind in found]
+    return {kind: control_name(results, group, kind) for kind in (*known, *found - {*known})}
 
 
 def _differences(results: Results, group: Group) -> str:
@@ -153,7 +156,7 @@ def _differences(results: Results, group: Group) -> str:
     return f"Difference in {show.title}" + (f", {show.unit}" if show.unit else "")
 
 
-def _arms_notes(results: Results, group: Group, against: list[str]) -> list[str]:
+def _arms_notes(results: Results, group: Group, against: Iterable[str]) -> list[str]:
     notes = [f"Means over seeds, below them the {LEVEL} interval."]
     if not all(cell.chosen for cell in results.cells if cell.student == group[0]):
         by = by_words(results, group[0])
@@ -161,11 +164,25 @@ def _arms_notes(results: Results, group: Group, against: list[str]) -> list[str]
     notes += [*direction(metrics_of(results, group[1])), *counted(results, [group])]
     notes += length_note(results, [group])
     if against:
+        notes += _paired_with(results, group, against)
         notes.append("Differences are paired by seed and test item: ▲ better, ▼ worse;")
         notes.append(f"without a mark there is no evidence either way{corrected(results)}.")
     if results.baselines:
         notes.append("In italics: baselines, which are not trained students.")
     return notes
+
+
+def _paired_with(results: Results, group: Group, against: Iterable[str]) -> list[str]:
+    """Which arm is held against which, where an operation has several controls."""
+    name, pairs = headline(results, group[1]), defaultdict[str, list[str]](list)
+    for kind in against:
+        facts = compared(results, group, kind, name)
+        if len({fact.against for fact in facts.values()}) > 1:
+            for arm, fact in facts.items():
+                pairs[fact.against].append(arm)
+    told = [f"{listed(arms)} against {other}" for other, arms in pairs.items()]
+    lead = "Each is held against the control of as many human rows"
+    return [f"{lead}: {'; '.join(told)}."] if told else []
 
 
 def corrected(results: Results) -> str:
@@ -184,12 +201,17 @@ def _weights_notes(results: Results, student: str) -> list[str]:
     return list(dict.fromkeys(notes))
 
 
-def _arm_row(results: Results, group: Group, arm: str, names: list[str], against: list[str]) -> Row:
+def _arm_row(
+    results: Results, group: Group, arm: str, names: list[str], against: Iterable[str]
+) -> Row:
     found = list(chosen(results, group, arm))
     best = any(cell.id == results.best for cell, _ in found)
+    name = headline(results, group[1])
     differences = [
-        _difference(arm, other, compared(results, group, other, headline(results, group[1])))
-        for other in against
+        _difference(
+            operation_of(results, arm) == kind, compared(results, group, kind, name).get(arm)
+        )
+        for kind in against
     ]
     return Row(
         (
@@ -211,11 +233,10 @@ def mean_count(numbers: Iterable[int | None]) -> Value:
     return Value(count(round(mean, 1)), mean) if known else missing("not recorded")
 
 
-def _difference(arm: str, other: str, facts: dict[str, Comparison]) -> Value:
-    if arm == other:
-        return missing("the arm itself")
-    fact = facts.get(arm)
-    return difference(fact) if fact else missing("not compared")
+def _difference(is_control: bool, fact: Comparison | None) -> Value:
+    if fact is None:
+        return missing("the control itself" if is_control else "not compared")
+    return difference(fact)
 
 
 def difference(fact: Difference) -> Value:
@@ -249,7 +270,7 @@ def _baselines(results: Results) -> list[tuple[str, list[Baseline]]]:
 
 
 def _baseline_row(
-    name: str, items: list[Baseline], names: list[str], against: list[str], counts: list[str]
+    name: str, items: list[Baseline], names: list[str], against: Iterable[str], counts: list[str]
 ) -> Row:
     seeds = len({item.seed for item in items if item.seed is not None})
     seeded = Value(str(seeds), seeds) if seeds else missing("does not depend on a seed")

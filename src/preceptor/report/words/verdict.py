@@ -73,16 +73,25 @@ def named(results: Results, operation: str) -> str:
 
 
 def compared(
-    results: Results, group: Group, against: str, metric_name: str
+    results: Results, group: Group, operation: str, metric_name: str
 ) -> dict[str, Comparison]:
-    """The comparisons of a student's arms with one arm, by arm."""
-    return {
-        item.arm: item
-        for item in results.comparisons
-        if (item.student, item.reading) == group
-        and item.against == against
-        and item.metric == metric_name
-    }
+    """The comparisons of a student's arms with their controls of an operation, by arm.
+
+    An arm's control is the one of as many human rows; of several the study's first is taken.
+    """
+    found: dict[str, Comparison] = {}
+    for item in results.comparisons:
+        same = (item.student, item.reading) == group and item.metric == metric_name
+        if same and operation_of(results, item.against) == operation:
+            found.setdefault(item.arm, item)
+    return found
+
+
+def control_name(results: Results, group: Group, operation: str) -> str:
+    """The control of an operation: its arm's name, or the operation where there are several."""
+    name = headline(results, group[1])
+    against = {fact.against for fact in compared(results, group, operation, name).values()}
+    return against.pop() if len(against) == 1 else operation
 
 
 def verdicts(results: Results) -> list[Verdict]:
@@ -97,21 +106,19 @@ def verdicts(results: Results) -> list[Verdict]:
 
 
 def _verdict(results: Results, group: Group) -> Verdict:
-    none, repeat, name = (
-        named(results, "none"),
-        named(results, "repeat"),
-        headline(results, group[1]),
-    )
+    none, name = named(results, "none"), headline(results, group[1])
     made, title = made_arms(results, group), group_title(results, group)
-    versus = compared(results, group, none, name)
+    versus = compared(results, group, "none", name)
     facts = [versus[arm] for arm in made if arm in versus]
     if not facts:
         nothing: tuple[tuple[Sign, str], ...] = (("nothing", "Nothing to compare"),)
         return Verdict(group[0], title, nothing, (), (_nothing(results, group, made, none),))
-    control = compared(results, group, repeat, name)
+    control = compared(results, group, "repeat", name)
+    repeated = [control[arm] for arm in made if arm in control]
+    each = dict.fromkeys(fact.against for fact in repeated)
     more = (
-        _against_control(results, group, [control[arm] for arm in made if arm in control]),
-        _other_metrics(results, group, none, facts),
+        *(_against_control(results, group, [f for f in repeated if f.against == a]) for a in each),
+        _other_metrics(results, group, facts),
     )
     arms = tuple((fact.arm, told(fact) + reach(fact, metric(fact.metric))) for fact in facts)
     return Verdict(group[0], title, _short(facts, control), arms, tuple(filter(None, more)))
@@ -159,8 +166,6 @@ def _part(fact: Comparison, control: Comparison | None) -> tuple[Sign, str]:
 
 
 def _against_control(results: Results, group: Group, facts: list[Comparison]) -> str:
-    if not facts:
-        return ""
     show, against = metric(facts[0].metric), facts[0].against
     sizes = {fact.arm: beside(results, group, fact.arm, against) for fact in facts}
     same = all(size and size.same_rows for size in sizes.values())
@@ -177,7 +182,7 @@ def _against_control(results: Results, group: Group, facts: list[Comparison]) ->
     return f"{lead}{', no evidence either way' if unclear else ''}: {', '.join(told)}."
 
 
-def _other_metrics(results: Results, group: Group, none: str, facts: list[Comparison]) -> str:
+def _other_metrics(results: Results, group: Group, facts: list[Comparison]) -> str:
     """Where another metric tells another story than the headline's, it is told."""
     names = dict.fromkeys(item.metric for item in results.comparisons)
     outcomes = {fact.arm: fact.outcome for fact in facts}
@@ -185,7 +190,7 @@ def _other_metrics(results: Results, group: Group, none: str, facts: list[Compar
         item
         for name in names
         if name != facts[0].metric
-        for arm, item in compared(results, group, none, name).items()
+        for arm, item in compared(results, group, "none", name).items()
         if arm in outcomes and item.outcome != outcomes[arm]
     ]
     return " ".join(
