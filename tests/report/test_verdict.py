@@ -287,3 +287,41 @@ def test_the_interval_is_that_of_the_chosen_setting() -> None:
     chosen = [*scores, where | {"setting": "chosen", "mean": 0.47, "low": 0.4, "high": 0.5}]
     value = score_of(results(scores=chosen), GROUP, "none", "macro_f1")
     assert (value.text, value.under) == ("47.0", "40.0 to 50.0")
+
+
+def test_every_arm_is_told_against_the_control_of_as_many_human_rows() -> None:
+    few = {"against": "none-5"}
+    run = results(
+        fact("create-5", 0.10, 0.04, **few),
+        fact("create-5", 0.08, 0.04, against="repeat-5"),
+        fact("create", 0.01, 0.04),
+        fact("create", -0.02, 0.04, against="repeat"),
+        arms="none-5 repeat-5 create-5 none repeat create",
+    )
+    kinds = {name: {"operation": name.partition("-")[0]} for name in run.arms}
+    run = Results.model_validate(run.model_dump() | {"arms": kinds})
+    (verdict,) = verdicts(run)
+    assert verdict.short == (
+        ("better", "Helped: create-5"),
+        ("unclear", "No evidence either way: create"),
+    )
+    lines = dict(verdict.arms)
+    assert "better than none-5 by 10.0 points" in plain(lines["create-5"])
+    assert "no evidence either way against none " in lines["create"]
+    first, second, *_ = map(plain, verdict.more)
+    assert first.startswith("Against repeat-5")
+    assert "create-5 better, +8.0" in first
+    assert second.startswith("Against repeat,")
+    assert "create \u22122.0" in second
+    table = arms_table(run, GROUP)
+    titles = [column.title for column in table.columns if column.key.startswith("minus")]
+    assert titles == ["to none", "to repeat"]
+    rows = {row.values[0].text: row.values for row in table.rows}
+    at = [column.key for column in table.columns].index("minus_none")
+    assert rows["create-5"][at].raw == 0.10
+    assert rows["create"][at].raw == 0.01
+    assert rows["none-5"][at].text == rows["none"][at].text == ""
+    (pairs,) = [note for note in table.notes if "held against" in note]
+    assert "create-5 against none-5; create against none;" in pairs
+    (figure,) = forest_figures(run)
+    assert "● against none, □ against repeat" in figure.caption
