@@ -348,3 +348,16 @@ def test_documented_layouts_name_what_there_is() -> None:
         one = exhibit(named[1])
         for theirs in re.findall(r"--as \S+?=([\w-]+)", line):
             assert theirs in (*one.students, *one.arms), line
+
+
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_a_table_is_never_cut_within_words(tmp_path: Path, is_terminal: bool) -> None:
+    layout = lay_out(build(tmp_path / "run"), TABLE_3)
+    file = (tmp_path / "out").open("w")
+    console = Console(width=96, record=True, file=file, force_terminal=is_terminal)
+    print_layout(console, layout)
+    shown = console.export_text()
+    assert "rewriteQA" in shown
+    assert "0.450 to 0.650" in shown
+    assert ("ours less paper" in shown) is not is_terminal
+    assert console.width == 96

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from rich.console import Console, Group
+from rich.measure import Measurement
 from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
@@ -14,11 +15,26 @@ from preceptor.report.papers.exhibit import Exhibit
 from preceptor.report.papers.layout import Layout
 from preceptor.report.read.numbers import DASH
 
+_WIDEST = 200
+"""characters beyond which a table is folded even where there is no terminal"""
+
 
 def print_layout(console: Console, layout: Layout) -> None:
-    """The tables, each with its notes below it."""
+    """The tables, each with its notes below it.
+
+    A terminal that is too narrow for a table is spared the columns of differences, which can be
+    read off; what is no terminal gets every column as wide as it is.
+    """
     for table in layout.tables:
-        console.print(Group(_grid(table), *_notes(table)))
+        grid, own = _grid(table), console.width
+        if (needed := _width(console, grid)) > own and console.is_terminal:
+            differences = [c.key for c in table.columns if c.key.endswith("_difference")]
+            grid = _grid(table.without(*differences))
+        elif needed > own:
+            console.width = needed
+        console.print(grid)
+        console.width = own
+        console.print(Group(*_notes(table)))
 
 
 def print_list(console: Console, exhibits: Iterable[Exhibit], absent: Mapping[str, str]) -> None:
@@ -33,6 +49,12 @@ def print_list(console: Console, exhibits: Iterable[Exhibit], absent: Mapping[st
     for why in dict.fromkeys(absent.values()):
         names = [name for name, reason in absent.items() if reason == why]
         console.print(Text(f"not here: {', '.join(names)} ({why})"))
+
+
+def _width(console: Console, grid: Grid) -> int:
+    """Of its longest row; long texts in columns of words may be folded."""
+    wide = console.options.update(width=_WIDEST, max_width=_WIDEST)
+    return Measurement.get(console, wide, grid).maximum
 
 
 def _grid(table: Table) -> Grid:
