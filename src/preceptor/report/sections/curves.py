@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -83,9 +84,19 @@ def _history_caption(results: Results, student: str, looked: Sequence[Curve]) ->
 
 
 def _told(student: str, curves: Sequence[Curve]) -> str:
-    ends = [f"{c.cell.arm} ends at {c.losses[-1]:.3g}" for c in curves if c.losses]
-    kept = [f"{c.cell.arm} kept update {c.kept}" for c in curves if c.kept is not None]
-    return f"Training loss of {student}: {'; '.join([*ends, *kept])}"
+    ends, kept = defaultdict[str, list[float]](list), defaultdict[str, list[int]](list)
+    for curve in curves:
+        ends[curve.cell.arm] += curve.losses[-1:]
+        kept[curve.cell.arm] += [] if curve.kept is None else [curve.kept]
+    parts = [f"{arm} ends at {_span(losses, '.3g')}" for arm, losses in ends.items() if losses]
+    parts += [f"{arm} kept update {_span(at, 'd')}" for arm, at in kept.items() if at]
+    return f"Training loss of {student}: {'; '.join(parts)}"
+
+
+def _span(numbers: Sequence[float], form: str) -> str:
+    """One number, or the lowest and the highest of several lines."""
+    low, high = format(min(numbers), form), format(max(numbers), form)
+    return low if low == high else f"{low} to {high}"
 
 
 def _look(results: Results, arm: str) -> dict[str, Any]:
