@@ -16,9 +16,10 @@ from preceptor.report.cards.licences import (
     teacher_origins,
 )
 from preceptor.report.cards.markdown import Md, bullets, code, rendered, table
+from preceptor.report.read.arms import ArmSeed, LabelFunnel
 from preceptor.report.read.measures import is_text
 from preceptor.report.read.numbers import count
-from preceptor.report.read.results import ArmSeed, LabelFunnel, Results
+from preceptor.report.read.results import Results
 
 TRAIN, MADE = "train.parquet", "made.parquet"
 _FILES = {

@@ -6,9 +6,10 @@ import re
 from pathlib import Path
 
 from preceptor.report.cards.markdown import Md, block, code, settings, table
+from preceptor.report.read.arms import ArmSeed
 from preceptor.report.read.cell import Cell
 from preceptor.report.read.numbers import count, plural
-from preceptor.report.read.results import ArmSeed, Results
+from preceptor.report.read.results import Results
 
 _FOLDERS = re.compile(r"(?<![\w:/.~])~?/(?:[^\s/'\",{}\[\]]+/)*")
 """the folders of a path that begins at a root or at home"""

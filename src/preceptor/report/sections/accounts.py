@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Callable
 
 from preceptor.report.frame.blocks import Column, Row, Table, Value, missing, words
+from preceptor.report.read.arms import Arm
 from preceptor.report.read.measures import is_text
 from preceptor.report.read.numbers import count, plural, share
-from preceptor.report.read.results import Arm, Results
+from preceptor.report.read.results import Results
 
 _NOT_ASKED = {
     "mix": "takes the kept rows of other arms",

@@ -18,9 +18,10 @@ from preceptor.report.frame.blocks import (
     missing,
     words,
 )
+from preceptor.report.read.arms import Arm
 from preceptor.report.read.measures import is_text
 from preceptor.report.read.numbers import count, listed, plural
-from preceptor.report.read.results import Arm, Results
+from preceptor.report.read.results import Results
 from preceptor.report.read.sources import source_of
 from preceptor.report.sections.accounts import number
 from preceptor.report.sections.confusion import MANY_LABELS, counts_table, label_scores

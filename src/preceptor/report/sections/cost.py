@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator
 from statistics import fmean
 
 from preceptor.report.frame.blocks import Column, Row, Table, missing, words
+from preceptor.report.read.arms import Arm
 from preceptor.report.read.cell import Cell
 from preceptor.report.read.groups import students
 from preceptor.report.read.numbers import count, duration, listed, money, short, size
-from preceptor.report.read.results import Arm, Results, Teacher
+from preceptor.report.read.results import Results, Teacher
 from preceptor.report.read.usage import Usage
 from preceptor.report.sections.accounts import asked, made, number
 

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from preceptor.report.frame.blocks import Column, Row, Table, Value, missing, words
+from preceptor.report.read.arms import Arm, LabelFunnel
 from preceptor.report.read.numbers import count, listed, plural, share
-from preceptor.report.read.results import Arm, LabelFunnel, Results
+from preceptor.report.read.results import Results
 from preceptor.report.sections.accounts import asked, number
 
 _BEFORE = ("call", "parse", "keep", "decisions")

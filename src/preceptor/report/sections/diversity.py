@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from statistics import fmean
 
 from preceptor.report.frame.blocks import Column, Row, Table, Value, missing, words
-from preceptor.report.read.results import Diversity, Results, Varied
+from preceptor.report.read.arms import Diversity, Varied
+from preceptor.report.read.results import Results
 from preceptor.report.sections.accounts import asked, number
 
 _FIGURES: dict[str, tuple[str, str]] = {
