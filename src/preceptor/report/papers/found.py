@@ -32,7 +32,8 @@ class Found:
     Attributes:
         row: the row.
         numbers: by measure; a measure that was not scored is not there.
-        why: why there is nothing; empty where there is something.
+        why: why there is nothing, the arm's name behind it where ``arm`` has one; empty where
+            there is something.
         arm: the run's arm, if the row is of one.
         group: the run's student and the reading that its numbers are of.
         seeds: how many seeds they are the mean of.
@@ -47,6 +48,11 @@ class Found:
     group: Group | None = None
     seeds: int = 0
     best: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def told(self) -> str:
+        """Why there is nothing, in full."""
+        return f"{self.why} {self.arm}" if self.why and self.arm else self.why
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +109,7 @@ class Finder:
             return Found(row, {}, f"no arm {source.arm}")
         group = self._group(student, arm)
         if group is None:
-            return Found(row, {}, f"{student} has no test score on {arm}")
+            return Found(row, {}, f"{student} has no test score on", arm)
         return self._at(row, source, group, arm) if source.setting else self._by(row, group, arm)
 
     def _group(self, student: str, arm: str) -> Group | None:
@@ -122,7 +128,7 @@ class Finder:
             if isinstance(value.raw, int | float)
         }
         seeds = len({cell.seed for cell, _ in chosen(self.results, group, arm)})
-        why = "" if numbers else f"{group[0]} on {arm} is not scored by these figures"
+        why = "" if numbers else f"{group[0]} is not scored by these figures on"
         return Found(row, numbers, why, arm, group, seeds, self._best(group, arm))
 
     def _best(self, group: Group, arm: str) -> dict[str, float]:
@@ -146,7 +152,7 @@ class Finder:
         ]
         numbers = self._means([cell.splits["test"][reading] for cell in cells], ends=True)
         setting = ", ".join(f"{key} {value}" for key, value in source.setting.items())
-        why = "" if numbers else f"{student} was not tried with {setting}"
+        why = "" if numbers else f"{student} was not tried with {setting} on"
         return Found(row, numbers, why, arm, group, len({cell.seed for cell in cells}))
 
     def _means(self, scores: Sequence[Metrics], ends: bool = False) -> dict[str, Number]:

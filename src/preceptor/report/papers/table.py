@@ -59,7 +59,7 @@ def _row(
     printed = iter(found.row.numbers)
     for measure in measures:
         ours = found.numbers.get(measure.name)
-        shown = _ours(ours, measure, found.why)
+        shown = _ours(ours, measure, found.told)
         if _beside(exhibit, measure):
             paper = next(printed)
             values += [_paper(paper, measure), shown, _difference(ours, paper, measure)]
@@ -72,7 +72,7 @@ def _row(
 def _count(results: Results, found: Found, kind: str) -> Value:
     counted = human_rows if kind == "human" else made_rows
     rows = counted(results, found.arm) if found.arm else None
-    return missing(found.why or "not recorded") if rows is None else Value(count(rows), rows)
+    return missing(found.told or "not recorded") if rows is None else Value(count(rows), rows)
 
 
 def _paper(value: float | None, measure: Measure) -> Value:
@@ -136,8 +136,13 @@ def _notes(exhibit: Exhibit, found: Sequence[Found]) -> Iterator[str]:
 
 def _lacking(found: Sequence[Found]) -> str:
     """Rows under what they lack."""
-    by: dict[str, list[str]] = {}
+    by: dict[str, list[Found]] = {}
     for one in found:
-        by.setdefault(one.why, []).append(", ".join(one.row.heads))
-    named = (rows[0] if len(rows) == 1 else f"{len(rows)} rows" for rows in by.values())
-    return "; ".join(f"{why} ({rows})" for why, rows in zip(by, named, strict=True))
+        by.setdefault(one.why, []).append(one)
+    return "; ".join(_without(why, rows) for why, rows in by.items())
+
+
+def _without(why: str, rows: Sequence[Found]) -> str:
+    arms = ", ".join(dict.fromkeys(one.arm for one in rows if one.arm))
+    named = ", ".join(rows[0].row.heads) if len(rows) == 1 else f"{len(rows)} rows"
+    return f"{why} {arms} ({named})" if arms else f"{why} ({named})"
