@@ -51,7 +51,7 @@ HELD_OUT = [
 
 def settings(chance: random.Random) -> CurationSettings:
     """Each filter on as it comes, or off; at least one in four off."""
-    given: dict[str, Any] = {name: {} for name in FILTERS}
+    given: dict[str, Any] = {name: {} for name in FILTERS} | {"slots": False}  # these are labels
     given["labels"] = {"by": chance.choice(["teacher", "student"])}
     given["balance"] = {"to": chance.choice(["human", "even", {"refill": 2, "visit": 1}])}
     off = chance.sample(list(FILTERS), chance.randrange(len(FILTERS) // 4 + 1))

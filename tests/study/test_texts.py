@@ -162,6 +162,8 @@ def test_early_stopping_looks_at_validation_and_keeps_the_best(texts: Place, cli
         ("students.lora.method=full", "nothing stays frozen"),
         ("baselines={human: answer}", "no labels that a teacher or a person"),
         ("data.train={per_label: 2}", "per_label"),
+        ("curation={slots: {values: '<(.+)>'}}", "finds nothing in any of the"),
+        ("curation={slots: {values: '<.+>'}}", "no group ( ) in it that a value would be"),
     ],
 )
 def test_what_does_not_suit_a_text_task_is_refused(

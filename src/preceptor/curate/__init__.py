@@ -28,6 +28,7 @@ from preceptor.curate import (
     meta,
     near,
     semantic,
+    slots,
     unchanged,
 )
 from preceptor.curate.balance import BalanceSettings
@@ -44,6 +45,7 @@ from preceptor.curate.meaning import MeaningSettings
 from preceptor.curate.meta import MetaSettings
 from preceptor.curate.near import NearSettings
 from preceptor.curate.semantic import SemanticSettings
+from preceptor.curate.slots import SlotsSettings
 from preceptor.curate.unchanged import UnchangedSettings
 from preceptor.data.candidate import Candidate
 from preceptor.settings import Settings
@@ -54,6 +56,7 @@ FILTERS: dict[str, ModuleType] = {
     "unchanged": unchanged,
     "duplicates": duplicates,
     "facts": facts,
+    "slots": slots,
     "near": near,
     "contamination": contamination,
     "length": length,
@@ -74,6 +77,7 @@ class CurationSettings(Settings):
     unchanged: UnchangedSettings | Literal[False] = UnchangedSettings()
     duplicates: DuplicatesSettings | Literal[False] = DuplicatesSettings()
     facts: FactsSettings | Literal[False] = FactsSettings()
+    slots: SlotsSettings | Literal[False] = False
     near: NearSettings | Literal[False] = NearSettings()
     contamination: ContaminationSettings | Literal[False] = ContaminationSettings()
     length: LengthSettings | Literal[False] = False

@@ -12,7 +12,7 @@ from preceptor.augment.annotate import AnnotateSettings
 from preceptor.augment.create import CreateSettings
 from preceptor.augment.operation import rows_of
 from preceptor.augment.rewrite import RewriteSettings
-from preceptor.curate import FILTERS
+from preceptor.curate import FILTERS, slots
 from preceptor.data.example import Example
 from preceptor.data.problems import listed
 from preceptor.data.sampling import label_counts
@@ -64,7 +64,8 @@ def check(plan: Plan, calls: bool = True) -> None:
     check_targets(plan, plan.splits)
     for seed in plan.draw_seeds:
         check_targets(plan, plan.drawn(seed))
-    problems = [*_rendered(plan), *_amounts(plan), *_drawn(plan), *pool_problems(plan)]
+    problems = [*_rendered(plan), *_amounts(plan), *_drawn(plan), *_slots(plan)]
+    problems += pool_problems(plan)
     if problems:
         raise SpecError(headed([_placed(plan, problem) for problem in problems]))
 
@@ -240,6 +241,14 @@ def _drawn(plan: Plan) -> Iterator[str]:
     for name, student in plan.study.students.items():
         if student.grid and not drawn.validation:
             yield f"students.{name}.grid: there is no validation split to choose a setting on"
+
+
+def _slots(plan: Plan) -> Iterator[str]:
+    settings, task = plan.study.curation.slots, plan.study.task
+    if settings is False or slots.unfit(task, ""):
+        return
+    if problem := slots.problem(settings, task, plan.drawn(plan.draw_seeds[0]).train):
+        yield f"curation.slots.values: {problem}"
 
 
 def _everything(plan: Plan) -> list[Example]:
