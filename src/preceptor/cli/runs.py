@@ -93,8 +93,9 @@ def _lay_out(run_folder: Path, paper: str, renamed: list[str]) -> None:
     from preceptor.report.papers.written import write_layout
 
     layout = lay_out(run_folder, exhibit(paper), renamed)
+    written = write_layout(run_folder, layout)  # first: whoever reads what is printed may stop
     print_layout(Console(highlight=False), layout)
-    for path in write_layout(run_folder, layout):
+    for path in written:
         typer.echo(f"wrote {path}")
 
 
