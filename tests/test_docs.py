@@ -161,6 +161,12 @@ def test_the_scoring_commands_of_the_readme(tmp_path: Path) -> None:
         ("curation", 1, "scicite", 15),
         ("teachers", 0, "scicite", 55),
         ("teachers", 1, "medical_abstracts", 8),
+        ("teachers", 2, "scicite", 9),
+        ("teachers", 3, "scicite", 15),
+        ("teachers", 4, "sgd", 8),
+        ("teachers", 5, "sgd", 3),
+        ("teachers", 6, "webnlg", 6),
+        ("teachers", 7, "webnlg", 6),
     ],
 )
 def test_the_command_behind_a_result_still_makes_a_plan(
