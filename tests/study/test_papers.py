@@ -307,7 +307,7 @@ SMALL_LINES = {
     "drllama/figure1": ("pubmedqa", 24),
     "unfreezing/table1": ("medquad", 13),
     "teachers/figure2": ("scicite", 9),
-    "teachers/figure3": ("webnlg", 6),
+    "teachers/figure3": ("webnlg", 4),
     "teachers/figure5": ("webnlg", 13),
     "teachers/figure6": ("scicite", 30),
     "teachers/api": ("scicite", 7),

@@ -25,7 +25,7 @@ CELLS = {
     "medical": [55],
     "amounts": [75],
     "figure2": [90, 9, 90, 90],
-    "figure3": [90, 6, 90],
+    "figure3": [90, 4, 90],
     "figure5": [39, 13, 39],
     "figure6": [30, 30],
     "api": [21, 7],
