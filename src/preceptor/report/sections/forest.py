@@ -163,9 +163,11 @@ def _spoken(show: Metric, rows: Sequence[_Row]) -> str:
 
 def _caption(show: Metric, rows: Sequence[_Row]) -> str:
     controls = {kind: {row.against for row in rows if row.control == kind} for kind in _SIGNS}
-    names = {kind: found.pop() if len(found) == 1 else kind for kind, found in controls.items()}
-    known = dict.fromkeys(row.control for row in rows)
-    signs = ", ".join(f"{_SIGNS[kind]} against {names[kind]}" for kind in _SIGNS if kind in known)
+    signs = ", ".join(
+        f"{_SIGNS[kind]} against {kind if len(names) > 1 else min(names)}"
+        for kind, names in controls.items()
+        if names
+    )
     student = f"{rows[0].group}: " if len({row.group for row in rows}) == 1 else ""
     lead = "differences" if student else "Differences"
     corrected = ", by p-values corrected for all comparisons" if rows[0].corrected else ""

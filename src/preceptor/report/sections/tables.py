@@ -148,7 +148,8 @@ def _against(results: Results, group: Group) -> dict[str, str]:
     own = [c.against for c in results.comparisons if (c.student, c.reading) == group]
     found = {operation_of(results, name) for name in own}
     known = [kind for kind in CONTROLS if kind in found]
-    return {kind: control_name(results, group, kind) for kind in (*known, *found - {*known})}
+    kinds = known + sorted(found - set(known))
+    return {kind: control_name(results, group, kind) for kind in kinds}
 
 
 def _differences(results: Results, group: Group) -> str:
